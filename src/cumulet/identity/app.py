@@ -1,0 +1,45 @@
+"""Identity (Keystone), put together: options, database, rules, routes."""
+
+from __future__ import annotations
+
+import falcon
+
+from cumulet.identity import options, policies
+from cumulet.identity.errors import error_body
+from cumulet.identity.routes import ROUTES
+from cumulet.identity.service import Identity
+from cumulet.kernel import clock
+from cumulet.kernel.environment import Environment
+from cumulet.kernel.http import Api, application
+from cumulet.kernel.migrate import Schema
+from cumulet.kernel.policy import Policy
+
+REFUSAL = "You are not authorized to perform the requested action: {rule}."
+SCHEMA = Schema("identity", "cumulet.identity.migrations")
+
+
+def build_service(env: Environment) -> Identity:
+    conf = env.config("keystone")
+    options.register(conf)
+    return Identity(
+        env=env,
+        conf=conf,
+        db=env.database("identity", conf),
+        policy=Policy(conf, policies.rules(), config_dir=env.paths.config / "keystone", refusal=REFUSAL),
+        now=clock.now,
+    )
+
+
+def build_api(identity: Identity) -> falcon.App:
+    return application(
+        Api(
+            name="identity",
+            service=identity,
+            routes=ROUTES,
+            authenticate=identity.env.authenticator("identity"),
+            error_body=error_body,
+            health=identity.db.ping,
+            response_headers={"Vary": "X-Auth-Token"},
+            max_body=114688,
+        )
+    )

@@ -1,0 +1,23 @@
+"""Identity's error body: `{"error": {"code": 404, "message": "…", "title": "Not Found"}}`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cumulet.kernel.errors import ApiError, Forbidden, NotFound
+
+
+def error_body(error: ApiError, request_id: str) -> dict[str, Any]:
+    body: dict[str, Any] = {"code": error.status, "message": error.message, "title": error.title}
+    body.update(error.details)
+    return {"error": body}
+
+
+def not_found(kind: str, identifier: str) -> NotFound:
+    """The original's sentence for a missing thing: `Could not find user: 1234.`"""
+    return NotFound(f"Could not find {kind}: {identifier}.")
+
+
+def forbidden(rule: str) -> Forbidden:
+    """The original's sentence for a rule that refused."""
+    return Forbidden(f"You are not authorized to perform the requested action: {rule}.")

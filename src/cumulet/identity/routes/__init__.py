@@ -1,0 +1,7 @@
+"""Identity's whole API at a glance: each module is a table of method, path and handler."""
+
+from __future__ import annotations
+
+from cumulet.identity.routes import catalog
+
+ROUTES = (*catalog.ROUTES,)

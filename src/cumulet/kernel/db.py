@@ -1,0 +1,201 @@
+"""One service's database: SQLite (WAL), PostgreSQL or MariaDB behind the same two verbs, `read` and `write`.
+
+Nothing is shared between processes: make a `Database` after a fork, never before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+
+T = TypeVar("T")
+
+# MariaDB: lock wait timeout, deadlock. PostgreSQL: serialization failure, deadlock.
+_RETRYABLE_MYSQL = {1205, 1213}
+_RETRYABLE_SQLSTATE = {"40001", "40P01"}
+
+
+class TransactionLost(Exception):
+    """The database chose this transaction as the loser of a deadlock; running it again from its start is right.
+
+    The HTTP application and the job runner catch it and run the handler again.
+    """
+
+
+def _normalised(url: str) -> sa.URL:
+    """The operator's connection string with the driver that this package ships.
+
+    The guides write `mysql+pymysql://` or `mysql://`; PostgreSQL strings usually name psycopg2 or no driver.
+    """
+    parsed = make_url(url)
+    if parsed.drivername in ("mysql", "mariadb", "mysql+mysqldb"):
+        parsed = parsed.set(drivername="mysql+pymysql")
+    elif parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg2"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() == "mysql" and "charset" not in parsed.query:
+        parsed = parsed.update_query_dict({"charset": "utf8mb4"})
+    return parsed
+
+
+class Database:
+    """Connections to one service's database.
+
+    `read()` gives a connection in autocommit: every statement sees what is committed.
+    `write()` gives a connection in ONE transaction that commits when the block ends and rolls back when it raises.
+    Writers of an SQLite file are served in turn by a file lock, so none ever meets SQLITE_BUSY; on the servers the
+    isolation is READ COMMITTED and code locks what it decides on with `with_for_update()`.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 8, durable: bool = True) -> None:
+        self.url = _normalised(url)
+        self.backend = self.url.get_backend_name()
+        self.is_sqlite = self.backend == "sqlite"
+        self._local = threading.local()
+        self._turn = threading.Lock()
+        self._lock_fd: int | None = None
+        self._durable = durable
+        if self.is_sqlite:
+            self.engine = self._sqlite_engine(pool_size)
+        else:
+            self.engine = sa.create_engine(
+                self.url,
+                pool_size=pool_size,
+                max_overflow=pool_size,
+                pool_pre_ping=True,
+                pool_recycle=3600,
+                isolation_level="READ COMMITTED",
+            )
+        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def _sqlite_engine(self, pool_size: int) -> Engine:
+        path = self.url.database
+        if not path or path == ":memory:":
+            raise ValueError("an SQLite database of a service is a file: it is shared by processes")
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(self.url, pool_size=pool_size, max_overflow=64, pool_reset_on_return=None)
+        durable = self._durable
+
+        @sa.event.listens_for(engine, "connect")
+        def prepare(connection: sqlite3.Connection, record: object) -> None:
+            connection.isolation_level = None  # transactions are begun in `write`, not by the driver
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
+            cursor.execute("PRAGMA foreign_keys=ON")
+            cursor.execute("PRAGMA busy_timeout=30000")
+            cursor.execute("PRAGMA temp_store=MEMORY")
+            cursor.close()
+
+        lock = Path(f"{path}.lock")
+        self._lock_fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if not Path(path).exists():
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        return engine
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for reading. Exhaust every result before the block ends."""
+        if self.is_sqlite:
+            # A thread keeps its own connection: opening a pool's costs as much as a small query.
+            connection = getattr(self._local, "connection", None)
+            if connection is None:
+                connection = self._local.connection = self._autocommit.connect()
+            yield connection
+            return
+        with self._autocommit.connect() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A connection in one transaction. Raises TransactionLost where running it again is right."""
+        if self.is_sqlite:
+            with self._writer_turn(), self.engine.connect() as connection:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                except BaseException:
+                    connection.exec_driver_sql("ROLLBACK")
+                    raise
+                connection.exec_driver_sql("COMMIT")
+            return
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except (OperationalError, DBAPIError) as error:
+            if _is_retryable(error):
+                raise TransactionLost(str(error.orig)) from error
+            raise
+
+    @contextlib.contextmanager
+    def _writer_turn(self) -> Iterator[None]:
+        """One writer at a time over all threads and processes, first come first served, released by any death."""
+        assert self._lock_fd is not None
+        with self._turn:
+            fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
+
+    def ping(self) -> None:
+        """Raise if the database does not answer."""
+        with self.read() as connection:
+            connection.execute(sa.text("SELECT 1")).scalar()
+
+    def close(self) -> None:
+        """Give every connection back; the object is of no use afterwards."""
+        connection = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None
+        self.engine.dispose()
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
+
+
+def _is_retryable(error: DBAPIError) -> bool:
+    original: Any = error.orig
+    if getattr(original, "sqlstate", None) in _RETRYABLE_SQLSTATE:
+        return True
+    return _mysql_number(original) in _RETRYABLE_MYSQL
+
+
+def violates_unique(error: IntegrityError) -> bool:
+    """Whether a unique index refused the row (and not a foreign key or a NOT NULL)."""
+    original: Any = error.orig
+    if isinstance(original, sqlite3.IntegrityError):
+        return original.sqlite_errorcode in (
+            sqlite3.SQLITE_CONSTRAINT_UNIQUE,
+            sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
+        )
+    if getattr(original, "sqlstate", None) == "23505":
+        return True
+    return _mysql_number(original) in (1062, 1586)
+
+
+def _mysql_number(original: Any) -> int | None:
+    args: tuple[Any, ...] = tuple(getattr(original, "args", ()))
+    return args[0] if args and isinstance(args[0], int) else None
+
+
+def run_again(work: Callable[[], T], *, attempts: int = 12) -> T:
+    """Run `work` until its transaction is not lost; the last loss is raised."""
+    for attempt in range(attempts - 1):
+        try:
+            return work()
+        except TransactionLost:
+            time.sleep(random.uniform(0, 0.005 * 2 ** min(attempt, 6)))
+    return work()

@@ -1,0 +1,91 @@
+"""Schemas that bring themselves up to date: Alembic revisions of one service, applied at start and by command.
+
+Alembic is only imported when there is something to do: an up-to-date database costs one SELECT.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from cumulet.kernel.db import Database
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A service's migrations: `package` is the folder with `versions/`, `name` the service's.
+
+    Revision files are called `<revision>_<slug>.py`, and revisions sort as text in the order they are applied.
+    """
+
+    name: str
+    package: str
+
+    @property
+    def folder(self) -> Path:
+        return Path(str(importlib.resources.files(self.package)))
+
+    @property
+    def version_table(self) -> str:
+        return f"cumulet_{self.name}_version"
+
+    @property
+    def head(self) -> str:
+        revisions = sorted(file.name.partition("_")[0] for file in (self.folder / "versions").glob("[0-9]*_*.py"))
+        return revisions[-1]
+
+
+def current(database: Database, schema: Schema) -> str | None:
+    """The revision the database is at, None for an empty one."""
+    table = sa.table(schema.version_table, sa.column("version_num"))
+    with database.engine.connect() as connection:
+        if not sa.inspect(connection).has_table(schema.version_table):
+            return None
+        return connection.execute(sa.select(table.c.version_num)).scalar()
+
+
+def upgrade(database: Database, schema: Schema, revision: str = "head") -> bool:
+    """Bring the database to `revision`. Returns whether anything was done. Safe to call from several hosts at once."""
+    if current(database, schema) == (schema.head if revision == "head" else revision):
+        return False
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("alembic")))
+    config.set_main_option("version_locations", str(schema.folder / "versions"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["schema"] = schema
+    with database.engine.connect() as connection:
+        _take_turn(connection, database)
+        try:
+            if current(database, schema) != schema.head or revision != "head":
+                config.attributes["connection"] = connection
+                command.upgrade(config, revision)
+        finally:
+            _end_turn(connection, database)
+    return True
+
+
+_LOCK = 0x63756D75  # "cumu": one migration at a time on a shared server
+
+
+def _take_turn(connection: sa.Connection, database: Database) -> None:
+    if database.backend == "mysql":
+        connection.execute(sa.text("SELECT GET_LOCK('cumulet-migration', 300)")).scalar()
+    elif database.backend == "postgresql":
+        connection.execute(sa.text(f"SELECT pg_advisory_lock({_LOCK})")).scalar()
+    connection.commit()
+
+
+def _end_turn(connection: sa.Connection, database: Database) -> None:
+    if connection.in_transaction():
+        connection.rollback()
+    if database.backend == "mysql":
+        connection.execute(sa.text("SELECT RELEASE_LOCK('cumulet-migration')")).scalar()
+    elif database.backend == "postgresql":
+        connection.execute(sa.text(f"SELECT pg_advisory_unlock({_LOCK})")).scalar()
+    connection.commit()

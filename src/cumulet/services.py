@@ -1,0 +1,56 @@
+"""Every service there is: its name, its standard port, its place in the catalog, and where it is put together.
+
+The modules are named, not imported, so that a process loads only the services it runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+
+@dataclass(frozen=True)
+class CatalogEntry:
+    """One catalog entry: `suffix` follows the service's URL and may hold `%(project_id)s`."""
+
+    type: str
+    name: str
+    suffix: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Service:
+    """`module` has `build_service(env)`, `build_api(service)`, `build_jobs(service)` (None without jobs), `SCHEMA`."""
+
+    name: str  # the folder and the database: identity, compute
+    project: str  # the code name and the configuration file: keystone, nova
+    port: int
+    path: str  # under --single-port
+    catalog: tuple[CatalogEntry, ...]
+    module: str
+    user: str | None = None  # the service's own user in project `service`
+
+    def load(self) -> Any:
+        return import_module(self.module)
+
+
+SERVICES: tuple[Service, ...] = (
+    Service(
+        "identity",
+        "keystone",
+        5000,
+        "/identity",
+        (CatalogEntry("identity", "keystone", "/v3", "OpenStack Identity"),),
+        "cumulet.identity.app",
+    ),
+)
+
+
+def enabled(names: tuple[str, ...] = ()) -> tuple[Service, ...]:
+    """The services called `names`, all of them without names. Raises LookupError for an unknown one."""
+    unknown = set(names) - {service.name for service in SERVICES}
+    if unknown:
+        raise LookupError(f"there is no service called {', '.join(sorted(unknown))}")
+    return tuple(service for service in SERVICES if not names or service.name in names)
