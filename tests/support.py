@@ -1,4 +1,4 @@
-"""What tests of a service's API stand on: the real application, asked through WSGI, with tokens of the test's choice."""
+"""What tests of a service stand on: the real application, asked through WSGI, with tokens of the test's choice."""
 
 from __future__ import annotations
 
