@@ -5,6 +5,7 @@ from __future__ import annotations
 import falcon
 
 from cumulet.identity import options, policies
+from cumulet.identity.domain.passwords import Passwords
 from cumulet.identity.errors import error_body
 from cumulet.identity.routes import ROUTES
 from cumulet.identity.service import Identity
@@ -27,6 +28,7 @@ def build_service(env: Environment) -> Identity:
         db=env.database("identity", conf),
         policy=Policy(conf, policies.rules(), config_dir=env.paths.config / "keystone", refusal=REFUSAL),
         now=clock.now,
+        passwords=Passwords(conf.identity.password_hash_rounds or 12),
     )
 
 
