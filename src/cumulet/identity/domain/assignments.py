@@ -30,15 +30,10 @@ def _held(user: sa.ColumnElement[str], condition: sa.ColumnElement[bool], *colum
     A union and not an OR, so that every database reads both halves along the primary key.
     """
     source = assignments.join(roles, roles.c.id == assignments.c.role_id) if roles.c.id in columns else assignments
-    own = (
-        sa.select(*columns).select_from(source).where(assignments.c.actor_type == USER, assignments.c.actor_id == user)
-    )
-    through = (
-        sa.select(*columns)
-        .select_from(source.join(memberships, memberships.c.group_id == assignments.c.actor_id))
-        .where(assignments.c.actor_type == GROUP, memberships.c.user_id == user)
-    )
-    return own.where(condition).union(through.where(condition))
+    found = sa.select(*columns).select_from(source).where(condition)
+    groups = sa.select(memberships.c.group_id).where(memberships.c.user_id == user)
+    own = found.where(assignments.c.actor_type == USER, assignments.c.actor_id == user)
+    return own.union(found.where(assignments.c.actor_type == GROUP, assignments.c.actor_id.in_(groups)))
 
 
 def _user_parameter() -> sa.BindParameter[str]:
