@@ -1,0 +1,43 @@
+"""Network (Neutron), put together: options, database, rules, routes."""
+
+from __future__ import annotations
+
+import falcon
+
+from cumulet.kernel import clock
+from cumulet.kernel.environment import Environment
+from cumulet.kernel.http import Api, application
+from cumulet.kernel.migrate import Schema
+from cumulet.kernel.policy import Policy
+from cumulet.network import options, policies
+from cumulet.network.errors import error_body
+from cumulet.network.routes import ROUTES
+from cumulet.network.service import Network
+
+REFUSAL = "(rule:{rule}) is disallowed by policy"
+SCHEMA = Schema("network", "cumulet.network.migrations")
+
+
+def build_service(env: Environment) -> Network:
+    conf = env.config("neutron")
+    options.register(conf)
+    return Network(
+        env=env,
+        conf=conf,
+        db=env.database("network", conf),
+        policy=Policy(conf, policies.rules(), config_dir=env.paths.config / "neutron", refusal=REFUSAL),
+        now=clock.now,
+    )
+
+
+def build_api(network: Network) -> falcon.App:
+    return application(
+        Api(
+            name="network",
+            service=network,
+            routes=ROUTES,
+            authenticate=network.env.authenticator("network"),
+            error_body=error_body,
+            health=network.db.ping,
+        )
+    )

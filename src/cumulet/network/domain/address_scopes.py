@@ -1,0 +1,54 @@
+"""Address scopes: subnet pools of one scope never overlap, so their subnets may be routed without NAT."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from cumulet.kernel.context import Context
+from cumulet.kernel.errors import NotFound
+from cumulet.network.attributes import Values
+from cumulet.network.domain import base
+from cumulet.network.errors import bad_request, conflict
+from cumulet.network.service import Network
+from cumulet.network.tables import address_scopes, subnet_pools
+
+_VIEW_ONLY = ("ip_version", "shared")
+
+
+def view(row: Row[Any]) -> dict[str, Any]:
+    return {**base.standard_view(row), **{key: getattr(row, key) for key in _VIEW_ONLY}}
+
+
+def missing(identifier: str) -> NotFound:
+    return NotFound(f"Address scope {identifier} could not be found.", code="AddressScopeNotFound")
+
+
+def create(network: Network, connection: Connection, ctx: Context, values: Values) -> str:
+    row = base.new_row(network, values)
+    connection.execute(sa.insert(address_scopes).values(**row))
+    return str(row["id"])
+
+
+def update(network: Network, connection: Connection, ctx: Context, row: Row[Any], values: Values) -> None:
+    """Raises BadRequest for taking back what is shared."""
+    if row.shared and values.get("shared") is False:
+        raise bad_request(
+            f"Unable to update address scope {row.id} : Shared address scope can't be unshared.",
+            "AddressScopeUpdateError",
+        )
+    base.change(network, connection, address_scopes, row.id, **values)
+
+
+def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]) -> None:
+    """Raises Conflict while subnet pools are in it."""
+    used = sa.select(subnet_pools.c.id).where(subnet_pools.c.address_scope_id == row.id).limit(1)
+    if connection.execute(used).first() is not None:
+        raise conflict(
+            "AddressScopeInUse",
+            f"Unable to complete operation on address scope {row.id}. There are one or more subnet pools in use on "
+            "the address scope.",
+        )
+    connection.execute(sa.delete(address_scopes).where(address_scopes.c.id == row.id))

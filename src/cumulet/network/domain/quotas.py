@@ -1,0 +1,55 @@
+"""Quotas, counted from live rows in the transaction that adds one, so that they cannot drift."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from cumulet.kernel.errors import Conflict
+from cumulet.network import tables
+from cumulet.network.service import Network
+
+COUNTED: dict[str, sa.Table] = {
+    "network": tables.networks,
+    "subnet": tables.subnets,
+    "subnetpool": tables.subnet_pools,
+    "port": tables.ports,
+    "router": tables.routers,
+    "floatingip": tables.floating_ips,
+    "security_group": tables.security_groups,
+    "security_group_rule": tables.security_group_rules,
+    "rbac_policy": tables.rbac_policies,
+    "trunk": tables.trunks,
+}
+"""resource -> the table whose rows of a project count against it"""
+
+
+def limits_of(network: Network, connection: Connection, project_id: str) -> dict[str, int]:
+    """The project's limits: its own where set, else `[quotas] quota_<resource>`; -1 means none."""
+    quotas = tables.quotas
+    rows = connection.execute(sa.select(quotas).where(quotas.c.project_id == project_id))
+    return {**defaults(network), **{row.resource: row.limit for row in rows}}
+
+
+def defaults(network: Network) -> dict[str, int]:
+    return {resource: network.conf.quotas[f"quota_{resource}"] for resource in COUNTED}
+
+
+def used(connection: Connection, project_id: str, resource: str) -> int:
+    table = COUNTED[resource]
+    count = sa.select(sa.func.count()).select_from(table).where(table.c.project_id == project_id)
+    return int(connection.execute(count).scalar_one())
+
+
+def require(network: Network, connection: Connection, project_id: str, resource: str, amount: int = 1) -> None:
+    """Call it before adding `amount` rows. Raises Conflict (OverQuota)."""
+    limit = _limit(network, connection, project_id, resource)
+    if limit >= 0 and used(connection, project_id, resource) + amount > limit:
+        raise Conflict(f"Quota exceeded for resources: ['{resource}'].", code="OverQuota")
+
+
+def _limit(network: Network, connection: Connection, project_id: str, resource: str) -> int:
+    quotas = tables.quotas
+    own = sa.select(quotas.c.limit).where(quotas.c.project_id == project_id, quotas.c.resource == resource)
+    found = connection.execute(own).scalar()
+    return int(found if found is not None else network.conf.quotas[f"quota_{resource}"])

@@ -1,0 +1,7 @@
+"""Network's whole API at a glance: each module is a table of method, path and handler."""
+
+from __future__ import annotations
+
+from cumulet.network.routes import addresses
+
+ROUTES = (*addresses.ROUTES,)
