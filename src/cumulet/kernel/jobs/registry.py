@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from cumulet.kernel.jobs.job import Job
     from sqlalchemy.engine import Connection
+
+    from cumulet.kernel.jobs.job import Job
 
 Handler = Callable[["Job", Any], None]
 """`handler(job, container)`. It may be run more than once for one job, so doing it twice must equal doing it once."""

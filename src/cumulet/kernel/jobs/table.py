@@ -65,6 +65,8 @@ def jobs_table(metadata: sa.MetaData, name: str = "jobs") -> sa.Table:
         sa.Index(f"ix_{name}_subject", "subject", "created_at"),
         sa.Index(f"ix_{name}_finished_at", "finished_at"),
         sa.Index(f"uq_{name}_slot", "slot", unique=True),
+        mysql_engine="InnoDB",
+        mysql_charset="utf8mb4",
     )
 
 

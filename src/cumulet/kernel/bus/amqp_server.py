@@ -1,0 +1,175 @@
+"""The carrier of many machines, serving side.
+
+A message is acknowledged when its method starts, not when it ends: what was interrupted by a crash is repeated by
+its caller, who knows whether it is still wanted, and never by the broker, which would hand a request that kills its
+server to the next one. What has not started waits in the broker, where its time runs out.
+"""
+
+from __future__ import annotations
+
+import collections
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import amqp
+from kombu import Connection, Consumer, Exchange, Queue
+
+from cumulet.kernel.bus.amqp_link import HEARTBEAT_S, LINK_ERRORS, Brokers, Publishers, discard, pauses, release
+from cumulet.kernel.bus.contract import Method
+from cumulet.kernel.bus.responder import Responder
+from cumulet.kernel.bus.wire import CALL, Request, decode_request
+
+log = logging.getLogger(__name__)
+
+_THREADS = 16
+_LOOK_S = 0.5
+_BUSY_LOOK_S = 0.005
+_DRAIN_S = 5.0
+_HOST_EXPIRES_MS = 24 * 3600 * 1000  # the queue of a host that is gone for good
+_FANOUT_EXPIRES_MS = 60_000
+_REPLY_LIFE_S = 60.0
+
+
+class AmqpServer:
+    """Serves hosts from their queues with a few threads; one thread (the caller of `run`) owns the connection."""
+
+    def __init__(
+        self,
+        brokers: Brokers,
+        publishers: Publishers,
+        queues: Collection[str],
+        fanout_exchange: str,
+        hosts: Sequence[str],
+        methods: Mapping[str, Method],
+    ) -> None:
+        self._brokers = brokers
+        self._publishers = publishers
+        self._queues = queues
+        self._fanout_exchange = fanout_exchange
+        self._fanout_queue = f"{fanout_exchange}.{uuid.uuid4().hex}"
+        self._responder = Responder(hosts, methods)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="bus-serve")
+        self._slots = threading.Semaphore(_THREADS)
+        self._arrived: collections.deque[tuple[float, Any]] = collections.deque()
+        self._quorum = True
+
+    def run(self, stop: threading.Event, ready: threading.Event | None) -> None:
+        pause = pauses()
+        while not stop.is_set():
+            connection: Connection | None = None
+            consuming = threading.Event()
+            try:
+                connection = self._brokers.open(heartbeat_s=HEARTBEAT_S)
+                self._consume(connection, stop, consuming, ready)
+                release(connection)
+                connection = None
+            except LINK_ERRORS as error:
+                log.warning("the connection to the message broker broke: %s", error)
+                if consuming.is_set():
+                    pause = pauses()
+            finally:
+                self._arrived.clear()  # not acknowledged: the broker delivers it again
+                if connection is not None:
+                    discard(connection)
+            stop.wait(next(pause))
+        self._responder.wait_idle(_DRAIN_S)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _consume(
+        self, connection: Connection, stop: threading.Event, consuming: threading.Event, ready: threading.Event | None
+    ) -> None:
+        for name in self._queues:
+            self._declare_host_queue(connection, name)
+        exchange = Exchange(self._fanout_exchange, "fanout", durable=True)
+        fanout = Queue(self._fanout_queue, exchange, durable=True, queue_arguments={"x-expires": _FANOUT_EXPIRES_MS})
+        queues = [Queue(name, no_declare=True) for name in self._queues]
+        consumer = Consumer(connection.channel(), [*queues, fanout], on_message=self._on_message)
+        consumer.qos(prefetch_count=_THREADS, apply_global=False)
+        with consumer:
+            consuming.set()
+            if ready is not None:
+                ready.set()
+            checked = time.monotonic()
+            while not stop.is_set():
+                try:
+                    connection.drain_events(timeout=_BUSY_LOOK_S if self._arrived else _LOOK_S)
+                except TimeoutError:
+                    log.debug("nothing arrived")
+                self._start_arrived()
+                if time.monotonic() - checked >= 1:
+                    connection.heartbeat_check()
+                    checked = time.monotonic()
+
+    def _declare_host_queue(self, connection: Connection, name: str) -> None:
+        """Declare a quorum queue; a plain durable one where the broker or an older queue of that name forbids it."""
+        if self._quorum:
+            try:
+                _declare(connection, name, {"x-queue-type": "quorum", "x-expires": _HOST_EXPIRES_MS})
+                return
+            except amqp.ChannelError as error:
+                log.warning("queue %s is not a quorum queue: %s", name, error)
+            except amqp.AMQPError:
+                self._quorum = False  # the broker broke the connection over it: plain queues from the next one on
+                raise
+        try:
+            _declare(connection, name, {"x-expires": _HOST_EXPIRES_MS})
+        except amqp.PreconditionFailed:
+            # It exists, in a form of the operator's choice: use it as it is.
+            connection.channel().queue_declare(queue=name, passive=True)
+
+    def _on_message(self, message: Any) -> None:
+        self._arrived.append((time.monotonic(), message))
+        self._start_arrived()
+
+    def _start_arrived(self) -> None:
+        """Start as much of what has arrived as there are free threads. In the connection's thread only."""
+        while self._arrived and self._slots.acquire(blocking=False):
+            received, message = self._arrived.popleft()
+            try:
+                message.ack()
+                self._threads.submit(self._answer, received, message.body, message.properties)
+            except BaseException:
+                self._slots.release()
+                raise
+
+    def _answer(self, received: float, body: Any, properties: dict[str, Any]) -> None:
+        try:
+            request = decode_request(body)
+            if request.kind != CALL:
+                self._responder.accept(request)
+                return
+            reply = self._responder.run(request, received)
+            if reply is not None:
+                self._reply(request, received, reply, properties)
+        except ValueError as error:
+            log.warning("a message that is no request was dropped: %s", error)
+        except Exception:
+            log.exception("a message could not be answered")
+        finally:
+            self._slots.release()
+
+    def _reply(self, request: Request, received: float, reply: bytes, properties: dict[str, Any]) -> None:
+        until = max(received + request.timeout_s, time.monotonic() + 1.0)
+        try:
+            self._publishers.publish(
+                reply,
+                exchange="",
+                routing_key=properties.get("reply_to", ""),
+                life_s=_REPLY_LIFE_S,
+                until=until,
+                correlation_id=properties.get("correlation_id"),
+            )
+        except LINK_ERRORS as error:
+            # It stays in memory: the caller sends its request again when it is connected again.
+            log.warning("the reply to %s could not be sent: %s", request.id, error)
+
+
+def _declare(connection: Connection, name: str, arguments: dict[str, Any]) -> None:
+    channel = connection.channel()  # its own: a refusal closes it
+    channel.queue_declare(queue=name, durable=True, auto_delete=False, arguments=arguments)
+    channel.close()
