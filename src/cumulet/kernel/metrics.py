@@ -16,6 +16,7 @@ from prometheus_client import (
     Histogram,
     generate_latest,
     multiprocess,
+    values,
 )
 
 _REQUESTS = Counter(
@@ -27,6 +28,18 @@ _SECONDS = Histogram(
     ["service"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
+
+
+_slot = ""
+
+
+def identify(slot: str) -> None:
+    """Call it in a process after its fork: counts go to the files of `slot`, so one that takes a dead one's place
+    goes on counting where that one was."""
+    global _slot
+    _slot = slot
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        values.ValueClass = values.MultiProcessValue(lambda: _slot)
 
 
 def request_observer(service: str) -> Callable[[str, int, float], None]:

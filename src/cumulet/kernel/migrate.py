@@ -6,12 +6,17 @@ Alembic is only imported when there is something to do: an up-to-date database c
 from __future__ import annotations
 
 import importlib.resources
+from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from cumulet.kernel.db import Database
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 
 @dataclass(frozen=True)
@@ -26,16 +31,21 @@ class Schema:
 
     @property
     def folder(self) -> Path:
-        return Path(str(importlib.resources.files(self.package)))
+        parent, _, name = self.package.rpartition(".")
+        return Path(str(importlib.resources.files(parent))) / name
 
     @property
     def version_table(self) -> str:
         return f"cumulet_{self.name}_version"
 
     @property
+    def revisions(self) -> list[str]:
+        """Every revision, oldest first."""
+        return sorted(file.name.partition("_")[0] for file in (self.folder / "versions").glob("[0-9]*_*.py"))
+
+    @property
     def head(self) -> str:
-        revisions = sorted(file.name.partition("_")[0] for file in (self.folder / "versions").glob("[0-9]*_*.py"))
-        return revisions[-1]
+        return self.revisions[-1]
 
 
 def current(database: Database, schema: Schema) -> str | None:
@@ -52,22 +62,28 @@ def upgrade(database: Database, schema: Schema, revision: str = "head") -> bool:
     if current(database, schema) == (schema.head if revision == "head" else revision):
         return False
     from alembic import command
-    from alembic.config import Config
 
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("alembic")))
-    config.set_main_option("version_locations", str(schema.folder / "versions"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["schema"] = schema
     with database.engine.connect() as connection:
         _take_turn(connection, database)
         try:
             if current(database, schema) != schema.head or revision != "head":
-                config.attributes["connection"] = connection
-                command.upgrade(config, revision)
+                command.upgrade(configuration(schema, connection), revision)
         finally:
             _end_turn(connection, database)
     return True
+
+
+def configuration(schema: Schema, connection: sa.Connection) -> Config:
+    """What Alembic's commands need to know of one service and its open database."""
+    from alembic.config import Config
+
+    config = Config(cmd_opts=Namespace(quiet=True))
+    config.set_main_option("script_location", str(Path(__file__).with_name("alembic")).replace("%", "%%"))
+    config.set_main_option("version_locations", str(schema.folder / "versions").replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")
+    config.attributes["schema"] = schema
+    config.attributes["connection"] = connection
+    return config
 
 
 _LOCK = 0x63756D75  # "cumu": one migration at a time on a shared server

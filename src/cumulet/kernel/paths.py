@@ -42,5 +42,9 @@ class Paths:
     def keys(self) -> Path:
         return self.state / "keys"
 
+    @property
+    def settings(self) -> Path:
+        return self.state / "settings.json"
+
     def sqlite_url(self, service: str) -> str:
         return f"sqlite:///{self.databases / service}.sqlite"

@@ -46,12 +46,13 @@ def serve(
         ssl_key=tls[1] if tls else None,
     )
     loop = loops.get("asyncio")
-    done = threading.Event()
+    # Granian calls a worker's callback when its last connection is done.
+    done = _Countdown(len(apps))
     stops: list[WorkerSignal] = []
     workers: list[Any] = []
     for number, (port, app) in enumerate(apps.items(), 1):
         stop = WorkerSignal()
-        stop.add_cb(done.set)
+        stop.add_cb(done.one)
         stops.append(stop)
         make_worker: Any = WSGIWorker  # its stub is behind the extension it describes
         worker = make_worker(
@@ -77,7 +78,6 @@ def serve(
     def end(*_: object) -> None:
         for stop in stops:
             stop.set()
-        done.set()
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
@@ -86,3 +86,21 @@ def serve(
     done.wait()
     if drained is not None:
         drained()
+
+
+class _Countdown:
+    """Waits until `one` was called `count` times."""
+
+    def __init__(self, count: int) -> None:
+        self._left = count
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+
+    def one(self) -> None:
+        with self._lock:
+            self._left -= 1
+            if self._left == 0:
+                self._over.set()
+
+    def wait(self) -> None:
+        self._over.wait()

@@ -57,13 +57,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return [file for file in candidates if file.exists()]
 
     def save(self) -> None:
-        write_private(self.paths.run / "settings.json", msgspec.json.format(msgspec.json.encode(self)))
+        """Remember them, so that the next start resumes this cloud and other commands know where it answers."""
+        write_private(self.paths.settings, msgspec.json.format(msgspec.json.encode(self)))
 
     @classmethod
-    def of_running(cls, paths: Paths) -> Settings | None:
-        """The settings of the cloud that runs (or last ran) in these directories."""
-        file = paths.run / "settings.json"
-        return msgspec.json.decode(file.read_bytes(), type=cls) if file.exists() else None
+    def load(cls, paths: Paths) -> Settings | None:
+        """The settings of the cloud that runs, or last ran, in these directories."""
+        return msgspec.json.decode(paths.settings.read_bytes(), type=cls) if paths.settings.exists() else None
 
 
 def write_private(path: Path, data: bytes) -> None:

@@ -1,0 +1,28 @@
+"""An API worker: answers on the ports of all services."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cumulet.kernel import http, logs, metrics, server
+from cumulet.kernel.settings import Settings
+from cumulet.processes import apps, lifeline
+from cumulet.processes.child import Announce
+
+
+def preload() -> None:
+    """Nothing beyond this module's imports; named so that the supervisor says what it loads."""
+
+
+def run(settings: Settings, role: str, life: int, announce: Announce) -> None:
+    logs.start(role, settings.paths.logs)
+    metrics.identify(role)
+    lifeline.watch(life, settings)
+    running = apps.build(settings)
+    by_port: dict[int, apps.Wsgi]
+    if settings.single_port is not None:
+        by_port = {settings.single_port: http.mount({one.description.path: one.api.app() for one in running})}
+    else:
+        by_port = {settings.port(one.description.port): one.api.app() for one in running}
+    tls = (Path(settings.tls_cert), Path(settings.tls_key)) if settings.tls_cert and settings.tls_key else None
+    server.serve(by_port, host=settings.host, threads=settings.threads, tls=tls, ready=announce.ready)

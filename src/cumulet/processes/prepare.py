@@ -1,0 +1,27 @@
+"""Before the first worker: directories, secrets, up-to-date tables, and what a service needs to be there.
+
+Runs in a process of its own, so that Alembic and the open databases go away with it. Every step may be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cumulet.kernel import logs, migrate
+from cumulet.kernel.settings import Settings
+from cumulet.processes import apps
+from cumulet.processes.child import Announce
+
+
+def run(settings: Settings, step: Callable[[str], None], announce: Announce) -> None:
+    logs.start("prepare", settings.paths.logs)
+    settings.paths.make()
+    for one in apps.build(settings):
+        module = one.description.load()
+        step(f"tables of {one.description.name}")
+        migrate.upgrade(one.service.db, module.SCHEMA)
+        if hasattr(module, "prepare"):
+            step(f"first contents of {one.description.name}")
+            module.prepare(one.service)
+        one.service.db.close()
+    announce.ready()
