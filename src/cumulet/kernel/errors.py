@@ -10,10 +10,12 @@ class ApiError(Exception):
     """An answer with status >= 400. `message` is a sentence for the caller and names the field where there is one.
 
     `code` is the machine-readable code of services that publish one (`placement.concurrent_update`);
-    `details` is what a service's error body may carry beside it.
+    `details` is what a service's error body may carry beside it. `version` is the microversion of the request that is
+    answered, set by the HTTP application; None where none was negotiated.
     """
 
     status = 500
+    version: tuple[int, int] | None = None
 
     def __init__(
         self,

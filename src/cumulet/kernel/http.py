@@ -303,6 +303,7 @@ ErrorHandler = Callable[[falcon.Request, falcon.Response, Any, dict[str, Any]], 
 def _answer_error(api: Api[Any]) -> ErrorHandler:
     def answer(req: falcon.Request, resp: falcon.Response, error: ApiError, params: dict[str, Any]) -> None:
         _drain(req)
+        error.version = getattr(req.context, "version", None)
         resp.status = error.status
         resp.content_type = api.error_content_type
         resp.data = _encode(api.error_body(error, req.context.ids[0]))
