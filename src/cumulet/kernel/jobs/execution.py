@@ -114,7 +114,8 @@ class Execution:
             log.exception("job %s (%s): its failure could not be written", row.id, row.kind)
             tries = max(row.attempts, row.max_attempts)
             if tries < row.max_attempts + _ON_FAILURE_TRIES:
-                run_at = self._clock.now() + microseconds(Backoff().delay_s(tries - row.max_attempts + 1))
+                pause = (spec.backoff if spec is not None else Backoff()).delay_s(tries - row.max_attempts + 1)
+                run_at = self._clock.now() + microseconds(pause)
                 return Requeued(row, run_at, tries, reason)
             run_again(lambda: self._write_failure(job, None, reason))
         return None
