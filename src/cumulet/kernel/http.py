@@ -133,6 +133,8 @@ class Api(Generic[S]):
     microversions: Microversions | None = None
     health: Callable[[], None] | None = None
     error_content_type: str = _JSON
+    error_form: Callable[[falcon.Request, ApiError], tuple[str, bytes]] | None = None
+    """For a service whose errors are not always JSON: (content type, body) instead of `error_body`."""
     sinks: Sequence[tuple[Callable[..., None], str]] = field(default_factory=tuple)
     response_headers: Mapping[str, str] = field(default_factory=dict)
     max_body: int = 1 << 20
@@ -305,8 +307,11 @@ def _answer_error(api: Api[Any]) -> ErrorHandler:
         _drain(req)
         error.version = getattr(req.context, "version", None)
         resp.status = error.status
-        resp.content_type = api.error_content_type
-        resp.data = _encode(api.error_body(error, req.context.ids[0]))
+        if api.error_form is not None:
+            resp.content_type, resp.data = api.error_form(req, error)
+        else:
+            resp.content_type = api.error_content_type
+            resp.data = _encode(api.error_body(error, req.context.ids[0]))
         for name, value in error.headers.items():
             resp.set_header(name, value)
 
