@@ -18,8 +18,12 @@ IDENTITY = [
     cfg.IntOpt("password_hash_rounds", help="bcrypt's work factor. Default 12."),
     cfg.StrOpt("password_hash_algorithm", default="bcrypt"),
 ]
+ASSIGNMENT = [
+    cfg.ListOpt("prohibited_implied_role", default=["admin"], help="Names of roles that no other may imply."),
+]
 
 
 def register(conf: cfg.ConfigOpts) -> None:
     conf.register_opts(DEFAULT)
     conf.register_opts(IDENTITY, group="identity")
+    conf.register_opts(ASSIGNMENT, group="assignment")

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from cumulet.identity.service import Identity
+from cumulet.kernel.errors import BadRequest
 from cumulet.kernel.http import Call
 
 
@@ -24,14 +25,24 @@ def with_self(call: Call[Identity], collection: str, thing: dict[str, Any]) -> d
 
 def collection(call: Call[Identity], name: str, things: list[Any], *, truncated: bool = False) -> dict[str, Any]:
     """`{"<name>": […], "links": {"self", "previous", "next"}}`"""
-    query = f"?{call.req.query_string}" if call.req.query_string else ""
-    body: dict[str, Any] = {
-        name: things,
-        "links": {"self": self_url(call, call.req.path.removeprefix("/v3/")) + query, "previous": None, "next": None},
-    }
+    body: dict[str, Any] = {name: things, "links": links(call)}
     if truncated:
         body["truncated"] = True
     return body
+
+
+def links(call: Call[Identity]) -> dict[str, Any]:
+    """The links of a whole answer: this request's own URL, and no pages before or after."""
+    query = f"?{call.req.query_string}" if call.req.query_string else ""
+    return {"self": self_url(call, call.req.path.removeprefix("/v3/")) + query, "previous": None, "next": None}
+
+
+def check_changes(known: dict[str, Any], extra: dict[str, Any], thing_id: str) -> None:
+    """Take `id` out of the attributes of an update. Raises BadRequest for another id, or when nothing is to change."""
+    if not known and not extra:
+        raise BadRequest("Invalid input: at least one attribute is to be changed, and none is given.")
+    if known.pop("id", thing_id) != thing_id:
+        raise BadRequest("Cannot change ID")
 
 
 def known_and_extra(

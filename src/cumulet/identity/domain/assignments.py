@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from cumulet.identity.domain.implications import RoleRef, expand
+from cumulet.identity.domain.project_tree import line
 from cumulet.identity.tables import DOMAIN, GROUP, PROJECT, SYSTEM, USER, assignments, memberships, projects, roles
 
 __all__ = ["EVERYTHING", "RoleRef", "Targets", "domains_of", "effective_roles", "projects_of", "targets_of"]
@@ -55,11 +56,9 @@ def _exactly(target_type: str) -> sa.ColumnElement[bool]:
 def _counts_on_project() -> sa.ColumnElement[bool]:
     """Its own assignments, and the inherited ones of all projects above it and of its domain."""
     project = sa.bindparam("target_id", type_=sa.String(64))
-    line = sa.select(projects.c.id, projects.c.parent_id).where(projects.c.id == project).cte("line", recursive=True)
-    line = line.union(sa.select(projects.c.id, projects.c.parent_id).join(line, projects.c.id == line.c.parent_id))
     return sa.and_(
         assignments.c.target_type.in_((PROJECT, DOMAIN)),
-        assignments.c.target_id.in_(sa.select(line.c.id)),
+        assignments.c.target_id.in_(line(project)),
         sa.or_(
             sa.and_(assignments.c.inherited.is_(True), assignments.c.target_id != project),
             sa.and_(

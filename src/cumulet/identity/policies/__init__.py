@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cumulet.identity.policies import base, regions
+from cumulet.identity.policies import (
+    base,
+    grants,
+    implied_roles,
+    regions,
+    role_assignments,
+    roles,
+)
 from cumulet.kernel.policy import Rule
 
 
 def rules() -> Iterator[Rule]:
-    for module in (base, regions):
+    for module in (base, grants, implied_roles, regions, role_assignments, roles):
         yield from module.RULES

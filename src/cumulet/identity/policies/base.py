@@ -15,6 +15,12 @@ RULES: tuple[Rule, ...] = (
     RuleDefault("token_subject", "user_id:%(target.token.user_id)s"),
     RuleDefault("admin_or_token_subject", "rule:admin_required or rule:token_subject"),
     RuleDefault("service_admin_or_token_subject", "rule:service_or_admin or rule:token_subject"),
+    # The roles that a domain's manager may give and take; an operator's policy.yaml may name others.
+    RuleDefault(
+        "domain_managed_target_role",
+        "'manager':%(target.role.name)s or 'member':%(target.role.name)s or 'reader':%(target.role.name)s",
+    ),
 )
 ADMIN = "rule:admin_required"
+SYSTEM_READER = "role:reader and system_scope:all"
 READER_OR_ADMIN = "rule:admin_required or (role:reader and system_scope:all)"

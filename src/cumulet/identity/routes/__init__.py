@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from cumulet.identity.routes import catalog
+from cumulet.identity.routes import assignment, catalog
 
-ROUTES = (*catalog.ROUTES,)
+ROUTES = (
+    *assignment.ROUTES,
+    *catalog.ROUTES,
+)
