@@ -23,19 +23,9 @@ CALLERS = {
 }
 
 
-class StaticEnvironment(Environment):
-    """Knows callers by tokens that tests make up: a service whose login is not what is tested."""
-
-    tokens: StaticVerifier
-
-    def authenticator(self, *service_types: str) -> TokenAuthenticator:
-        return TokenAuthenticator(self.tokens, service_types=service_types, www_authenticate="http://cloud.test")
-
-
 def make_identity(database_url: str, state: Path, options: str = "") -> Identity:
     """Identity with its tables in the database; `options` are lines of keystone.conf."""
-    environment = StaticEnvironment(Settings(state_dir=str(state)))
-    environment.tokens = StaticVerifier(**CALLERS)
+    environment = Environment(Settings(state_dir=str(state)))
     environment.paths.make()
     conf = f"[database]\nconnection = {database_url}\n[identity]\npassword_hash_rounds = 4\n{options}"
     (environment.paths.config / "keystone.conf").write_text(conf)
@@ -61,15 +51,16 @@ def client(identity: Identity) -> Client:
 class Caller(Client):
     """A client that always sends the same token; `as_(…)` gives one for another caller."""
 
-    def __init__(self, identity: Identity, token: str) -> None:
-        super().__init__(app.build_api(identity), **{"X-Auth-Token": token})
+    def __init__(self, identity: Identity, token: str, known: StaticVerifier | None = None) -> None:
         self.identity = identity
+        self.known = known or StaticVerifier(**CALLERS)
+        authenticate = TokenAuthenticator(
+            self.known, service_types=("identity",), www_authenticate="http://cloud.test:1"
+        )
+        super().__init__(app.build_api(identity, authenticate), **{"X-Auth-Token": token})
 
-    def as_(self, token: str, **caller_fields: Any) -> Caller:
+    def as_(self, token: str, **fields: Any) -> Caller:
         """As one of CALLERS, or as a new caller: `as_("boss", roles=("admin",), domain_id="d")`."""
-        if caller_fields:
-            environment = self.identity.env
-            assert isinstance(environment, StaticEnvironment)
-            fields = dict(caller_fields)
-            environment.tokens.tokens[token] = caller(*fields.pop("roles", ()), **{"project_id": None, **fields})
-        return Caller(self.identity, token)
+        if fields:
+            self.known.tokens[token] = caller(*fields.pop("roles", ()), **{"project_id": None, **fields})
+        return Caller(self.identity, token, self.known)
