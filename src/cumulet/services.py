@@ -22,7 +22,8 @@ class CatalogEntry:
 
 @dataclass(frozen=True)
 class Service:
-    """`module` has `build_service(env)`, `build_api(service)`, `build_jobs(service)` (None without jobs), `SCHEMA`."""
+    """`module` has `SCHEMA`, `build_service(env)` (what it returns has `db`), `build_api(service)`, and may have
+    `build_jobs(service)`, a JobRegistry for the engine, and `prepare(service, passwords)`, run before every start."""
 
     name: str  # the folder and the database: identity, compute
     project: str  # the code name and the configuration file: keystone, nova
@@ -34,6 +35,10 @@ class Service:
 
     def load(self) -> Any:
         return import_module(self.module)
+
+    def tables(self) -> Any:
+        """The module with `metadata` and, for a service with jobs, `jobs`."""
+        return import_module(f"{self.module.rpartition('.')[0]}.tables")
 
 
 SERVICES: tuple[Service, ...] = (

@@ -46,5 +46,10 @@ class Paths:
     def settings(self) -> Path:
         return self.state / "settings.json"
 
+    @property
+    def engine_socket(self) -> Path:
+        """Where `kernel.jobs.wake` reaches the engine."""
+        return self.run / "engine.sock"
+
     def sqlite_url(self, service: str) -> str:
         return f"sqlite:///{self.databases / service}.sqlite"

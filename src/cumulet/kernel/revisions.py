@@ -40,9 +40,9 @@ def write(service: str, message: str) -> Path | None:
     """Write the next revision file of a service; None when nothing changed."""
     from alembic import command
 
-    module = services.enabled((service,))[0].load()
-    schema: Schema = module.SCHEMA
-    tables = sys.modules[f"cumulet.{service}.tables"]
+    description = services.enabled((service,))[0]
+    schema: Schema = description.load().SCHEMA
+    tables = description.tables()
     versions = schema.folder / "versions"
     versions.mkdir(parents=True, exist_ok=True)
     existing = schema.revisions

@@ -1,27 +1,39 @@
 """One process that answers on many ports with Granian's WSGI workers.
 
-The worker classes are not Granian's documented interface (its documented server wants one process tree a port), so all
-use of them is in this file, the version is pinned, and `tests/kernel/test_server.py` holds what is relied on: several
-ports, ports shared with other processes, streaming both ways, TLS, draining on SIGTERM.
+The worker classes are not Granian's documented interface (its documented server wants one process tree a port, and
+takes the process's logging for itself), so all use of them is in this file, the version is pinned, and
+`tests/kernel/test_server.py` holds what is relied on: several ports, ports shared with other processes, streaming both
+ways, TLS, draining on SIGTERM.
 """
 
 from __future__ import annotations
 
 import signal
+import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from granian import Granian
 from granian._futures import _new_cbscheduler
 from granian._granian import WorkerSignal, WSGIWorker
 from granian._loops import loops
-from granian.constants import Interfaces
-from granian.net import SocketSpec
-from granian.wsgi import _callback_wrapper
+from granian.constants import HTTPModes, SSLProtocols
+from granian.net import SocketHolder
+from granian.wsgi import Response, ResponseIterWrap
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+_BACKLOG = 1024  # connections the kernel keeps for a port before they are accepted
+_BACKPRESSURE = 1024  # requests of a port that wait for a thread
+_IDLE_THREAD_S = 30
+_RUNTIME_THREADS = 1  # of Granian's own, a port: they read and write the sockets
+_RUNTIME_BLOCKING_THREADS = 512  # Granian's default
+
+
+class CannotListen(Exception):
+    """A port cannot be used."""
 
 
 def serve(
@@ -35,16 +47,9 @@ def serve(
 ) -> None:
     """Answer on every port of `apps` until SIGTERM or SIGINT; requests under way are finished first.
 
-    `threads` is how many requests of one port are worked on at once; `tls` the certificate and key files.
+    `threads` is how many requests of one port are worked on at once; `tls` the certificate and key files. Other
+    processes may answer on the same ports. Raises CannotListen.
     """
-    defaults: Any = Granian(
-        "unused:app",
-        interface=Interfaces.WSGI,
-        websockets=False,
-        log_enabled=False,
-        ssl_cert=tls[0] if tls else None,
-        ssl_key=tls[1] if tls else None,
-    )
     loop = loops.get("asyncio")
     # Granian calls a worker's callback when its last connection is done.
     done = _Countdown(len(apps))
@@ -54,25 +59,8 @@ def serve(
         stop = WorkerSignal()
         stop.add_cb(done.one)
         stops.append(stop)
-        make_worker: Any = WSGIWorker  # its stub is behind the extension it describes
-        worker = make_worker(
-            number,
-            (SocketSpec(host, port, 1024), None),
-            None,
-            1,  # runtime threads
-            defaults.runtime_blocking_threads,
-            threads,
-            30,  # seconds an idle thread is kept
-            1024,  # backpressure: requests waiting for a thread
-            defaults.http,
-            defaults.http1_settings,
-            defaults.http2_settings,
-            None,  # static files
-            *defaults.ssl_ctx,
-            (None, None),  # metrics
-        )
-        callback = _callback_wrapper(app, {"url_path_prefix": None}, None)
-        worker.serve_mtr(_new_cbscheduler(loop, callback, impl_asyncio=True), loop, stop)
+        worker = _worker(number, listen(host, port), threads, tls)
+        worker.serve_mtr(_new_cbscheduler(loop, _runner(app), impl_asyncio=True), loop, stop)
         workers.append(worker)
 
     def end(*_: object) -> None:
@@ -86,6 +74,80 @@ def serve(
     done.wait()
     if drained is not None:
         drained()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket that other processes of this user may have for the same port too. Raises CannotListen.
+
+    Made here because Granian ends the process when it cannot bind.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        made = socket.create_server(
+            (host, port), family=family, backlog=_BACKLOG, reuse_port=True, dualstack_ipv6=host == "::"
+        )
+    except OSError as error:
+        raise CannotListen(f"port {port} on {host} cannot be used: {error.strerror}") from None
+    made.setblocking(False)
+    return made
+
+
+def _worker(number: int, listening: socket.socket, threads: int, tls: tuple[Path, Path] | None) -> Any:
+    # The stubs are behind the extension they describe.
+    make_worker: Any = WSGIWorker
+    make_holder: Any = SocketHolder
+    return make_worker(
+        number,
+        (None, make_holder(listening.detach(), False, _BACKLOG)),
+        None,  # no parent to talk to
+        _RUNTIME_THREADS,
+        _RUNTIME_BLOCKING_THREADS,
+        threads,
+        _IDLE_THREAD_S,
+        _BACKPRESSURE,
+        str(HTTPModes.auto),
+        None,  # HTTP/1 settings: defaults
+        None,  # HTTP/2 settings: defaults
+        None,  # static files
+        *_tls_arguments(tls),
+        (None, None),  # metrics
+    )
+
+
+def _tls_arguments(tls: tuple[Path, Path] | None) -> tuple[Any, ...]:
+    """enabled, certificate, key, key's password, lowest version, clients' authority, revocations, ask clients."""
+    lowest = str(SSLProtocols.tls12)
+    if tls is None:
+        return (False, None, None, None, lowest, None, [], False)
+    certificate, key = tls
+    return (True, str(certificate), str(key), None, lowest, None, [], False)
+
+
+def _runner(app: Wsgi) -> Callable[[Any, dict[str, Any]], int]:
+    """What Granian calls for a request. Its own adds the process's whole environment to each; this does not."""
+    same_for_all: dict[str, Any] = {
+        "GATEWAY_INTERFACE": "CGI/1.1",
+        "SCRIPT_NAME": "",
+        "SERVER_SOFTWARE": "Cumulet",
+        "wsgi.errors": sys.stderr,
+        "wsgi.input_terminated": True,
+        "wsgi.multiprocess": True,
+        "wsgi.multithread": True,
+        "wsgi.run_once": False,
+        "wsgi.version": (1, 0),
+    }
+
+    def run(protocol: Any, scope: dict[str, Any]) -> int:
+        response = Response()
+        body = app(same_for_all | scope, response)
+        if isinstance(body, list):
+            protocol.response_bytes(response.status, response.headers, b"".join(body))
+        else:
+            protocol.response_iter(response.status, response.headers, ResponseIterWrap(body))
+        status: int = response.status
+        return status
+
+    return run
 
 
 class _Countdown:

@@ -39,11 +39,10 @@ Body = Callable[[Announce], None]
 
 @dataclass
 class Child:
-    """A role's place. `body` runs in the forked process; `once` means that ending well is its purpose."""
+    """A role's place: `body` runs in the forked process."""
 
     role: str
     body: Body
-    once: bool = False
     pid: int | None = None
     pipe: int | None = None
     ready: bool = False
@@ -86,13 +85,12 @@ class Child:
         if not data:
             self._close()
             return False
+        became_ready = not self._said and data.startswith(b"R")
         self._said += data
-        if not self.ready and self._said.startswith(b"R"):
-            self.ready = True
-            return True
-        return False
+        self.ready = self.ready or became_ready
+        return became_ready
 
-    def ended(self, status: int) -> None:
+    def ended(self, status: int, *, expected: bool) -> None:
         """The process is gone with this wait status: say why, and when it is to be started again."""
         while self.pipe is not None:
             before = len(self._said)
@@ -102,13 +100,19 @@ class Child:
         self.exit_code = os.waitstatus_to_exitcode(status)
         self.pid = None
         self.ready = False
-        self.reason = self._why(self.exit_code)
+        why = self._why(self.exit_code)
         lived = time.monotonic() - self._started
+        if expected and self.exit_code == 0:
+            self.start_at = time.monotonic()
+            LOG.info("%s ended", self.role, extra={"lived_s": round(lived, 3)})
+            return
+        self.reason = why
+        self.restarts += 1
         self._quick_deaths = 0 if lived >= _STABLE_S else self._quick_deaths + 1
         # The first sudden death is answered at once: it is usually somebody's kill.
         delay = 0.0 if self._quick_deaths < 2 else min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2**self._quick_deaths)
         self.start_at = time.monotonic() + delay
-        LOG.warning("%s ended: %s", self.role, self.reason, extra={"lived_s": round(lived, 3), "again_in_s": delay})
+        LOG.warning("%s ended: %s", self.role, why, extra={"lived_s": round(lived, 3), "again_in_s": delay})
 
     def _why(self, code: int) -> str:
         _, said, reason = self._said.partition(b"E")

@@ -24,16 +24,17 @@ def run(settings: Settings, role: str, life: int, announce: Announce) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, lambda *_: stop.set())
-    engine = Engine(_with_jobs(settings), wake_path=settings.paths.run / "engine.sock")
+    engine = Engine(_with_jobs(settings), wake_path=settings.paths.engine_socket)
     announce.ready()
     engine.run(stop)
 
 
 def _with_jobs(settings: Settings) -> list[tuple[str, Any, Any, Any, Any]]:
+    """(name, database, table of jobs, registry, service) of every service that has jobs."""
     found = []
     for one in apps.build(settings):
         module = one.description.load()
         registry = module.build_jobs(one.service) if hasattr(module, "build_jobs") else None
         if registry is not None:
-            found.append((one.description.name, one.service.db, module.JOBS, registry, one.service))
+            found.append((one.description.name, one.service.db, one.description.tables().jobs, registry, one.service))
     return found

@@ -30,6 +30,8 @@ from cumulet.processes.lock import AlreadyRunning
 
 LOG = logging.getLogger("cumulet.supervisor")
 GRACE_S = 10.0  # what requests under way are given to finish
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+_TRIES = 3  # how often a worker may die before the first start is given up
 
 
 class Supervisor:
@@ -43,10 +45,13 @@ class Supervisor:
         self._lock = state.lock(self.paths)
         self._stopping: float | None = None  # when SIGKILL follows
         self._failed: str | None = None
-        self._reload = False
+        self._asked_to_stop = self._asked_to_reload = False  # by a signal
+        self._to_replace: list[Child] = []
+        self._replaced: Child | None = None  # the worker that is being ended for a new one to take its place
         self._told_ready = False
         self._since = time.time()
         self._predecessors: list[state.Process] = []
+        self._predecessors_end: float | None = None  # when SIGKILL follows for them
         self._workers: list[Child] = []
         self._preparing: Child | None = None
         # Nobody but this process has the writing end, so the workers see its end of file when this process is gone.
@@ -91,7 +96,7 @@ class Supervisor:
         gc.collect()
         gc.freeze()
         self._report(Report(step="preparing"))
-        self._preparing = Child("prepare", functools.partial(prepare.run, self.settings, self._step), once=True)
+        self._preparing = Child("prepare", functools.partial(prepare.run, self.settings, self._step))
         self._fork(self._preparing)
 
     def _start_workers(self) -> None:
@@ -124,17 +129,25 @@ class Supervisor:
             elif descriptor in by_pipe and by_pipe[descriptor].read():
                 self._became_ready()
         self._reap()
-        if self._reload:
-            self._reload = False
-            self._roll()
+        if self._asked_to_stop:
+            self.stop()
+        if self._asked_to_reload:
+            self._asked_to_reload = False
+            self._to_replace = list(self._workers)
+        self._replace_next()
         self._restart_due()
         if self._stopping is not None and time.monotonic() > self._stopping:
             self._kill_all()
+        if self._predecessors_end is not None and time.monotonic() > self._predecessors_end:
+            self._predecessors_end = None
+            for process in self._predecessors:
+                process.signal(signal.SIGKILL)
+            self._predecessors = []
+            self._save()
 
     def _timeout_ms(self) -> int | None:
         moments = [child.start_at for child in self._workers if child.pid is None and self._stopping is None]
-        if self._stopping is not None:
-            moments.append(self._stopping)
+        moments += [end for end in (self._stopping, self._predecessors_end) if end is not None]
         if not moments:
             return None
         return max(0, int((min(moments) - time.monotonic()) * 1000) + 1)
@@ -154,7 +167,7 @@ class Supervisor:
     def _let_go(self) -> None:
         """In a forked child: what belongs to the supervisor alone."""
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         self._lock.close()
         held = [self._worker_lifeline_held, self._wake, self._wake_write, self._lifeline]
@@ -173,7 +186,8 @@ class Supervisor:
                 return
             for child in self._children():
                 if child.pid == pid:
-                    child.ended(status)
+                    replaced = child is self._replaced
+                    child.ended(status, expected=replaced or child is self._preparing or self._stopping is not None)
                     self._ended(child)
 
     def _ended(self, child: Child) -> None:
@@ -185,7 +199,7 @@ class Supervisor:
                 self._fail(child.reason or "preparing failed")
                 self.stop()
             return
-        if self._stopping is None and not self._told_ready and child.restarts >= 2:
+        if self._stopping is None and not self._told_ready and child.restarts >= _TRIES:
             self._fail(f"{child.role}: {child.reason}")
             self.stop()
         self._save()
@@ -196,7 +210,6 @@ class Supervisor:
         now = time.monotonic()
         for child in self._workers:
             if child.pid is None and child.start_at <= now:
-                child.restarts += 1
                 self._fork(child)
 
     def _became_ready(self) -> None:
@@ -207,14 +220,21 @@ class Supervisor:
             self._close_reports()
             for process in self._predecessors:
                 process.signal(signal.SIGTERM)
-            self._predecessors = []
+            self._predecessors_end = time.monotonic() + GRACE_S
         else:
             self._save()
 
-    def _roll(self) -> None:
-        """SIGHUP: every worker is ended in turn by its successor's readiness… kept simple: end, and fork anew."""
-        for child in self._workers:
-            child.signal(signal.SIGTERM)
+    def _replace_next(self) -> None:
+        """After SIGHUP: end one worker after the other, each when the one before has been replaced.
+
+        The configuration is read by whoever takes its place; the others answer meanwhile.
+        """
+        if self._replaced is not None and self._replaced.ready:
+            self._replaced = None
+        if self._replaced is None and self._to_replace and self._stopping is None:
+            self._replaced = self._to_replace.pop(0)
+            self._replaced.signal(signal.SIGTERM)
+            self._replaced.ready = False
 
     # -- ends ----------------------------------------------------------------------------------------------------
 
@@ -248,11 +268,17 @@ class Supervisor:
     # -- signals, reports, the state file ------------------------------------------------------------------------
 
     def _install_signals(self) -> None:
+        """The handlers only take notes: the loop, which every signal wakes, acts on them."""
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
-        signal.signal(signal.SIGTERM, lambda *_: self.stop())
-        signal.signal(signal.SIGINT, lambda *_: self.stop())
-        signal.signal(signal.SIGHUP, lambda *_: setattr(self, "_reload", True))
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+        def note(number: int, _: object) -> None:
+            if number == signal.SIGHUP:
+                self._asked_to_reload = True
+            elif number != signal.SIGCHLD:
+                self._asked_to_stop = True
+
+        for number in _SIGNALS:
+            signal.signal(number, note)
 
     def _step(self, text: str) -> None:
         """Called in the preparing process, which has the reports' pipe from its parent."""
@@ -287,7 +313,7 @@ class Supervisor:
             since=self._since,
             foreground=self._lifeline is not None,
             message=self._failed,
-            processes=[process for process in described if process is not None] + self._predecessors,
+            processes=[process for process in [*described, *self._predecessors] if process is not None],
         ).save(self.paths)
 
 
