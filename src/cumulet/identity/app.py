@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import falcon
 
-from cumulet.identity import options, policies
+from cumulet import services
+from cumulet.identity import options, policies, tokens
+from cumulet.identity.authenticate import Authenticate
+from cumulet.identity.domain import bootstrap
 from cumulet.identity.domain.passwords import Passwords
 from cumulet.identity.errors import error_body
 from cumulet.identity.routes import ROUTES
 from cumulet.identity.service import Identity
 from cumulet.kernel import clock
 from cumulet.kernel.environment import Environment
-from cumulet.kernel.http import Api, application
+from cumulet.kernel.http import Api, Authenticator, application
 from cumulet.kernel.migrate import Schema
 from cumulet.kernel.policy import Policy
 
@@ -29,16 +34,24 @@ def build_service(env: Environment) -> Identity:
         policy=Policy(conf, policies.rules(), config_dir=env.paths.config / "keystone", refusal=REFUSAL),
         now=clock.now,
         passwords=Passwords(conf.identity.password_hash_rounds or 12),
+        tokens=tokens.build(conf, env.paths),
     )
 
 
-def build_api(identity: Identity) -> falcon.App:
+def prepare(identity: Identity, passwords: Mapping[str, str]) -> None:
+    """Before every start: what must be there for anybody to log in."""
+    settings = identity.env.settings
+    bootstrap.ensure_cloud(identity, settings, services.enabled(settings.services), passwords)
+
+
+def build_api(identity: Identity, authenticate: Authenticator | None = None) -> falcon.App:
+    """`authenticate` is who tells callers from their requests; tests of other things than logins bring their own."""
     return application(
         Api(
             name="identity",
             service=identity,
             routes=ROUTES,
-            authenticate=identity.env.authenticator("identity"),
+            authenticate=authenticate or Authenticate(identity),
             error_body=error_body,
             health=identity.db.ping,
             response_headers={"Vary": "X-Auth-Token"},

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from oslo_config import cfg
 
 from cumulet.identity.domain.passwords import Passwords
+from cumulet.identity.tokens import Tokens
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.db import Database
 from cumulet.kernel.environment import Environment
@@ -23,3 +24,4 @@ class Identity:
     policy: Policy
     now: Clock
     passwords: Passwords
+    tokens: Tokens

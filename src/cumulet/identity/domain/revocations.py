@@ -109,17 +109,21 @@ class Revocations:
 
     def __init__(self) -> None:
         self._last = 0
+        self._generation = -1
         self._lock = threading.Lock()
         # Events of one shape (the attributes they name) -> values -> the newest `issued_before`
         self._events: dict[tuple[str, ...], dict[tuple[str, ...], int]] = {}
         self._revoked_at: dict[tuple[tuple[str, ...], tuple[str, ...]], int] = {}
 
-    def catch_up(self, connection: Connection) -> None:
-        """Learn the events that are new: one range read of the primary key."""
+    def catch_up(self, connection: Connection, generation: int) -> None:
+        """Learn the events up to `generation` that are new: one range read of the primary key, or nothing to do."""
+        if self._generation == generation:
+            return
         with self._lock:
-            for row in connection.execute(_NEWER, {"after": self._last}):
+            for row in connection.execute(_NEWER, {"after": self._last}).all():
                 self._learn(row)
                 self._last = row.id
+            self._generation = generation
 
     def _learn(self, row: sa.Row[Any]) -> None:
         named = [(name, getattr(row, name)) for name in _ATTRIBUTES if getattr(row, name) is not None]

@@ -11,10 +11,11 @@ from cumulet.identity.policies import (
     regions,
     role_assignments,
     roles,
+    tokens,
 )
 from cumulet.kernel.policy import Rule
 
 
 def rules() -> Iterator[Rule]:
-    for module in (base, grants, implied_roles, regions, role_assignments, roles):
+    for module in (base, grants, implied_roles, regions, role_assignments, roles, tokens):
         yield from module.RULES

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from cumulet.identity.routes import assignment, catalog
+from cumulet.identity.routes import assignment, auth, catalog
 
 ROUTES = (
+    *auth.ROUTES,
     *assignment.ROUTES,
     *catalog.ROUTES,
 )
