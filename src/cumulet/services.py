@@ -50,6 +50,15 @@ SERVICES: tuple[Service, ...] = (
         (CatalogEntry("identity", "keystone", "/v3", "OpenStack Identity"),),
         "cumulet.identity.app",
     ),
+    Service(
+        "placement",
+        "placement",
+        8778,
+        "/placement",
+        (CatalogEntry("placement", "placement", "", "OpenStack Placement"),),
+        "cumulet.placement.app",
+        user="placement",
+    ),
 )
 
 

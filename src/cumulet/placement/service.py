@@ -1,0 +1,25 @@
+"""Placement: what its handlers and domain are handed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from oslo_config import cfg
+
+from cumulet.kernel.clock import Clock
+from cumulet.kernel.db import Database
+from cumulet.kernel.environment import Environment
+from cumulet.kernel.policy import Policy
+from cumulet.placement.domain.snapshot.cache import SnapshotCache
+
+
+@dataclass
+class Placement:
+    """One process's Placement service, put together by `app.build_service`."""
+
+    env: Environment
+    conf: cfg.ConfigOpts
+    db: Database
+    policy: Policy
+    now: Clock
+    snapshots: SnapshotCache

@@ -1,0 +1,1 @@
+"""How Placement's answers look."""
