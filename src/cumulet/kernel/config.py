@@ -7,6 +7,8 @@ from pathlib import Path
 
 from oslo_config import cfg
 
+from cumulet.kernel import conf_files
+
 DATABASE_OPTS = [
     cfg.StrOpt("connection", secret=True, help="SQLAlchemy URL. Default: an SQLite file in the state directory."),
     cfg.IntOpt("max_pool_size", default=8, min=1, help="Connections a process keeps to a database server."),
@@ -21,10 +23,14 @@ DEFAULT_OPTS = [
 def load(project: str, files: Sequence[Path | str] = ()) -> cfg.ConfigOpts:
     """One service's options from `files` (later ones win), with the options every service has registered.
 
-    Raises oslo_config.cfg.ConfigFilesNotFoundError or ConfigFileParseError.
+    Raises FileNotFoundError or oslo_config.cfg.ConfigFileParseError.
     """
     conf = cfg.ConfigOpts()
     conf.register_opts(DATABASE_OPTS, group="database")
     conf.register_opts(DEFAULT_OPTS)
-    conf(args=[], project=project, default_config_files=[str(file) for file in files], default_config_dirs=[])
+    with conf_files.opened(files) as given:
+        try:
+            conf(args=[], project=project, default_config_files=given.paths, default_config_dirs=[])
+        except cfg.ConfigFileParseError as error:
+            raise cfg.ConfigFileParseError(given.explain(error.config_file or ""), given.explain(error.msg)) from None
     return conf

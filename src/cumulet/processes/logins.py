@@ -31,6 +31,12 @@ def ensure_passwords(paths: Paths) -> dict[str, str]:
     return known
 
 
+def remember(paths: Paths, user: str, password: str) -> None:
+    """Keep a password that an administrator chose, beside those made here."""
+    known = ensure_passwords(paths) | {user: password}
+    write_private(passwords_file(paths), msgspec.json.format(msgspec.json.encode(known)))
+
+
 def load_passwords(paths: Paths) -> dict[str, str]:
     file = passwords_file(paths)
     return msgspec.json.decode(file.read_bytes(), type=dict[str, str]) if file.exists() else {}

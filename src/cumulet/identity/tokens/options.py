@@ -10,7 +10,12 @@ METHODS = ["external", "password", "token", "oauth1", "mapped", "application_cre
 _KEYS = "Default: a directory below the state directory, made at the first start."
 GROUPS: dict[str, list[cfg.Opt]] = {
     "token": [
-        cfg.StrOpt("provider", default="fernet", choices=["fernet", "jws"]),
+        cfg.StrOpt(
+            "provider",
+            default="fernet",
+            choices=["fernet", "jws", "uuid", "pki", "pkiz"],
+            help="The last three are those of files from before 2018: Fernet tokens take their place.",
+        ),
         cfg.IntOpt("expiration", default=3600, min=0, help="Seconds."),
         cfg.BoolOpt("allow_rescope_scoped_token", default=True),
         cfg.IntOpt(
