@@ -355,7 +355,10 @@ def _answer_crash(api: Api[Any]) -> ErrorHandler:
 
 def _drain(req: falcon.Request) -> None:
     """Read a small body that nobody read, so that the client gets the answer and not a reset connection."""
-    length = req.content_length
+    try:
+        length = req.content_length
+    except falcon.HTTPInvalidHeader:
+        return  # nobody knows how much there is
     if length and length <= 1 << 20:
         req.bounded_stream.exhaust()
 
