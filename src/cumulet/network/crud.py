@@ -43,6 +43,8 @@ class Noun:
     domain: Domain
     missing: Callable[[str], ApiError]
     after: Callable[[Network], None] | None = None  # after a change was committed: wake whoever acts on it
+    enrich: Callable[[Call[Network], dict[str, Any]], None] | None = None  # adds what rules need to a policy target
+    dress: Callable[[Call[Network], list[Thing]], None] | None = None  # adds what depends on the caller to the answer
 
     @property
     def name(self) -> str:
@@ -100,6 +102,8 @@ class Noun:
             if attribute.secret and not call.service.policy.allows(call.ctx, f"get_{self.name}:{key}")
         ]
         things = [self.collection.view(row) for row in rows]
+        if self.dress is not None:
+            self.dress(call, things)
         for thing in things if hidden else ():
             for key in hidden:
                 thing.pop(key, None)
@@ -155,6 +159,9 @@ class Noun:
     def _may(self, call: Call[Network], action: str, target: Mapping[str, Any], names: frozenset[str]) -> None:
         policy = call.service.policy
         rule = f"{action}_{self.name}"
+        target = dict(target)
+        if self.enrich is not None:
+            self.enrich(call, target)
         if not policy.allows(call.ctx, rule, target):
             raise forbidden(f"rule:{rule}")
         for key in guarded_names(self.collection.attributes, names):

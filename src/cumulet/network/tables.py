@@ -79,7 +79,10 @@ networks = _table(
     sa.Column("dns_domain", sa.String(255), nullable=False, default=""),
     identifier("qos_policy_id", nullable=True, index=True),
     json_text("availability_zone_hints"),
+    json_text("availability_zones"),  # of its DHCP agents
     json_text("subnets"),  # ids
+    identifier("ipv4_address_scope", nullable=True),
+    identifier("ipv6_address_scope", nullable=True),
     sa.Column("network_type", sa.String(16)),  # of its only segment; empty with several
     sa.Column("physical_network", sa.String(64)),
     sa.Column("segmentation_id", sa.Integer),
@@ -149,8 +152,7 @@ subnets = _table(
     json_text("host_routes"),
     json_text("service_types"),
     flag("dns_publish_fixed_ip", False),
-    flag("router_external", False),
-    flag("shared", False),  # as its network's
+    sa.Column("allocation_cursor", sa.String(64)),  # the address given last; the search goes on behind it
     _cascade("network_id", "networks.id"),
 )
 
@@ -280,6 +282,7 @@ routers = _table(
     json_text("external_gateways"),
     json_text("routes"),
     json_text("availability_zone_hints"),
+    json_text("availability_zones"),  # of its L3 agents
 )
 router_ports = _table(
     "router_ports",

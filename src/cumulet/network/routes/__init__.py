@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from cumulet.network.routes import addresses
+from cumulet.network.routes import addresses, core, security
 
-ROUTES = (*addresses.ROUTES,)
+ROUTES = (*core.ROUTES, *addresses.ROUTES, *security.ROUTES)

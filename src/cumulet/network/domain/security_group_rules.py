@@ -1,0 +1,231 @@
+"""Rules of security groups: what is let in and out, checked for sense before it is stored."""
+
+from __future__ import annotations
+
+import hashlib
+from ipaddress import ip_network
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+from sqlalchemy.exc import IntegrityError
+
+from cumulet.kernel.context import Context
+from cumulet.kernel.db import violates_unique
+from cumulet.kernel.errors import NotFound
+from cumulet.kernel.ids import uuid_id
+from cumulet.network.attributes import Values
+from cumulet.network.domain import base, protocols, quotas, security_groups
+from cumulet.network.errors import bad_request, conflict
+from cumulet.network.service import Network
+from cumulet.network.tables import address_groups, default_security_group_rules
+from cumulet.network.tables import security_group_rules as table
+
+_MEANING: Final = (
+    "direction",
+    "ethertype",
+    "protocol",
+    "port_range_min",
+    "port_range_max",
+    "remote_ip_prefix",
+    "remote_group_id",
+    "remote_address_group_id",
+)
+PARENT: Final = "PARENT"
+"""In a default rule: the group the rule is made for."""
+
+
+def missing(identifier: str) -> NotFound:
+    return NotFound(f"Security group rule {identifier} does not exist", code="SecurityGroupRuleNotFound")
+
+
+def view(row: Row[Any]) -> dict[str, Any]:
+    return {
+        **base.standard_view(row),
+        "security_group_id": row.security_group_id,
+        **{key: getattr(row, key) for key in _MEANING},
+        "normalized_cidr": _normalized(row.remote_ip_prefix),
+        "belongs_to_default_sg": row.belongs_to_default_sg,
+    }
+
+
+def _normalized(prefix: str | None) -> str | None:
+    return None if prefix is None else str(ip_network(prefix, strict=False))
+
+
+def of_groups(connection: Connection, group_ids: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """The rules of groups, for showing them with their group."""
+    query = sa.select(table).where(table.c.security_group_id.in_(group_ids)).order_by(table.c.created_at, table.c.id)
+    found: dict[str, list[dict[str, Any]]] = {group_id: [] for group_id in group_ids}
+    for row in connection.execute(query):
+        found[row.security_group_id].append(view(row))
+    return found
+
+
+def create(network: Network, connection: Connection, ctx: Context, values: Values) -> str:
+    """Raises BadRequest for a rule that makes no sense, NotFound for groups, Conflict for one that exists."""
+    group = security_groups.load(connection, values["security_group_id"], ctx)
+    if not base.sees_everything(ctx) and group.project_id != ctx.project_id:
+        raise security_groups.missing(group.id)
+    check(values)
+    if values.get("remote_group_id"):
+        security_groups.require_usable(connection, ctx, [values["remote_group_id"]])
+    if values.get("remote_address_group_id"):
+        _require_address_group(connection, ctx, values["remote_address_group_id"])
+    quotas.require(network, connection, values["project_id"], "security_group_rule")
+    rule_id = _insert(network, connection, values, group.name == "default")
+    base.change(network, connection, security_groups.security_groups, group.id)
+    return rule_id
+
+
+def _require_address_group(connection: Connection, ctx: Context, identifier: str) -> None:
+    query = sa.select(address_groups.c.id).where(address_groups.c.id == identifier)
+    visible = base.own_or_shared(address_groups, "address_group")(ctx)
+    if connection.execute(query if visible is None else query.where(visible)).first() is None:
+        raise NotFound(f"Address group {identifier} could not be found.", code="AddressGroupNotFound")
+
+
+def _insert(network: Network, connection: Connection, values: Values, in_default: bool) -> str:
+    meaning = {key: values.get(key) for key in _MEANING}
+    row = base.new_row(
+        network,
+        {
+            "id": uuid_id(),
+            "project_id": values["project_id"],
+            "description": values.get("description") or "",
+            "security_group_id": values["security_group_id"],
+            **meaning,
+            "belongs_to_default_sg": in_default,
+            "signature": _signature(meaning),
+        },
+    )
+    same = sa.select(table.c.id).where(
+        table.c.security_group_id == row["security_group_id"], table.c.signature == row["signature"]
+    )
+    existing = connection.execute(same).scalar()
+    if existing is not None:
+        raise _exists(existing)
+    try:
+        connection.execute(sa.insert(table).values(**row))
+    except IntegrityError as error:
+        if violates_unique(error):
+            raise _exists("being created") from None
+        raise
+    return str(row["id"])
+
+
+def _exists(rule_id: str) -> Exception:
+    return conflict("SecurityGroupRuleExists", f"Security group rule already exists. Rule id is {rule_id}.")
+
+
+def _signature(meaning: Values) -> str:
+    """Equal for rules that mean the same, however protocol and prefix are written."""
+    canonical = {
+        **meaning,
+        "protocol": protocols.number(meaning["protocol"]),
+        "remote_ip_prefix": _everything_is_none(_normalized(meaning["remote_ip_prefix"])),
+    }
+    return hashlib.sha256(base.to_json([canonical[key] for key in _MEANING]).encode()).hexdigest()
+
+
+def _everything_is_none(prefix: str | None) -> str | None:
+    return None if prefix in ("0.0.0.0/0", "::/0") else prefix
+
+
+def check(values: Values) -> None:
+    """Whether direction, protocol, ports and remote fit together. Raises BadRequest."""
+    ethertype, protocol = values["ethertype"], values.get("protocol")
+    remotes = ("remote_ip_prefix", "remote_group_id", "remote_address_group_id")
+    if sum(values.get(key) is not None for key in remotes) > 1:
+        raise bad_request(
+            "Only remote_ip_prefix or remote_group_id or remote_address_group_id may be provided.",
+            "SecurityGroupMultipleRemoteEntites",
+        )
+    prefix = values.get("remote_ip_prefix")
+    if prefix is not None and ip_network(prefix, strict=False).version != (4 if ethertype == "IPv4" else 6):
+        raise bad_request(
+            f"Conflicting value ethertype {ethertype} for CIDR {prefix}", "SecurityGroupRuleParameterConflict"
+        )
+    if protocol in protocols.ONLY_IPV6 and ethertype == "IPv4":
+        raise bad_request(
+            f"Invalid ethertype {ethertype} for protocol {protocol}.", "SecurityGroupEthertypeConflictWithProtocol"
+        )
+    _check_ports(values, protocol)
+
+
+def _check_ports(values: Values, protocol: str | None) -> None:
+    low, high = values.get("port_range_min"), values.get("port_range_max")
+    if low is None and high is None:
+        return
+    number = protocols.number(protocol)
+    if number is None:
+        raise bad_request(
+            "Must also specify protocol if port range is given.", "SecurityGroupProtocolRequiredWithPorts"
+        )
+    if number in protocols.ICMP:
+        _check_icmp(low, high)
+    elif number in protocols.WITH_PORTS:
+        for port in (low, high):
+            if port is not None and not 1 <= port <= 65535:
+                raise bad_request(f"Invalid value for port {port}", "SecurityGroupInvalidPortValue")
+        if low is None or high is None or low > high:
+            raise bad_request(
+                "For TCP/UDP protocols, port_range_min must be <= port_range_max", "SecurityGroupInvalidPortRange"
+            )
+    else:
+        raise bad_request(
+            f"Invalid protocol {protocol} for port range, only supported for TCP, UDP, UDPLITE, SCTP and DCCP.",
+            "SecurityGroupInvalidProtocolForPort",
+        )
+
+
+def _check_icmp(kind: int | None, code: int | None) -> None:
+    for attribute, name, value in (("port_range_min", "type", kind), ("port_range_max", "code", code)):
+        if value is not None and not 0 <= value <= 255:
+            raise bad_request(
+                f"Invalid value for ICMP {name} ({attribute}) {value}. It must be 0 to 255.",
+                "SecurityGroupInvalidIcmpValue",
+            )
+    if kind is None:
+        raise bad_request(
+            f"ICMP code (port-range-max) {code} is provided but ICMP type (port-range-min) is missing.",
+            "SecurityGroupMissingIcmpType",
+        )
+
+
+def update(network: Network, connection: Connection, ctx: Context, row: Row[Any], values: Values) -> None:
+    """Only the description changes; anything else would be another rule."""
+    base.change(network, connection, table, row.id, **values)
+
+
+def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]) -> None:
+    connection.execute(sa.delete(table).where(table.c.id == row.id))
+    base.change(network, connection, security_groups.security_groups, row.security_group_id)
+
+
+def add_defaults(network: Network, connection: Connection, project_id: str, group_id: str, *, is_default: bool) -> None:
+    """The rules a new group starts with: the cloud's default rules for that kind of group."""
+    defaults = default_security_group_rules
+    used = defaults.c.used_in_default_sg if is_default else defaults.c.used_in_non_default_sg
+    query = sa.select(defaults).where(used).order_by(defaults.c.created_at, defaults.c.id)
+    for row in connection.execute(query).all():
+        values = {key: getattr(row, key) for key in _MEANING}
+        if values["remote_group_id"] == PARENT:
+            values["remote_group_id"] = group_id
+        values |= {"project_id": project_id, "security_group_id": group_id, "description": row.description}
+        _insert(network, connection, values, is_default)
+
+
+FACTORY: Final[tuple[Values, ...]] = tuple(
+    {
+        "direction": direction,
+        "ethertype": ethertype,
+        "remote_group_id": PARENT if direction == "ingress" else None,
+        "used_in_default_sg": True,
+        "used_in_non_default_sg": direction == "egress",
+        "description": "",
+    }
+    for direction in ("egress", "ingress")
+    for ethertype in ("IPv4", "IPv6")
+)
+"""What a cloud begins with: everything out; in a project's default group, everything in from its own members."""

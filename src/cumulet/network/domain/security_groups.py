@@ -1,0 +1,124 @@
+"""Security groups: which exist for whom, and each project's own `default` one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from cumulet.kernel.context import Context
+from cumulet.kernel.errors import NotFound
+from cumulet.kernel.upsert import insert_if_absent
+from cumulet.network.attributes import Values
+from cumulet.network.domain import base, quotas, security_group_rules
+from cumulet.network.errors import conflict
+from cumulet.network.service import Network
+from cumulet.network.tables import (
+    default_security_groups,
+    port_security_groups,
+    rbac_policies,
+    resource_tags,
+    security_groups,
+)
+from cumulet.network.tables import (
+    security_group_rules as rule_table,
+)
+
+seen_by = base.own_or_shared(security_groups, "security_group")
+
+
+def missing(identifier: str) -> NotFound:
+    return NotFound(f"Security group {identifier} does not exist", code="SecurityGroupNotFound")
+
+
+def load(connection: Connection, group_id: str, ctx: Context | None = None) -> Row[Any]:
+    """Raises the 404."""
+    query = sa.select(security_groups).where(security_groups.c.id == group_id)
+    visible = seen_by(ctx) if ctx is not None else None
+    if visible is not None:
+        query = query.where(visible)
+    row = connection.execute(query).first()
+    if row is None:
+        raise missing(group_id)
+    return row
+
+
+def require_usable(connection: Connection, ctx: Context, ids: list[str]) -> None:
+    """Every group exists and the caller may use it. Raises the 404 of the first that is not."""
+    if not ids:
+        return
+    query = sa.select(security_groups.c.id).where(security_groups.c.id.in_(ids))
+    visible = seen_by(ctx)
+    if visible is not None:
+        query = query.where(visible)
+    found = set(connection.execute(query).scalars())
+    for identifier in ids:
+        if identifier not in found:
+            raise missing(identifier)
+
+
+def view(row: Row[Any]) -> dict[str, Any]:
+    """Without `security_group_rules`, which the handler adds for a whole page in one query."""
+    return {**base.standard_view(row), "stateful": row.stateful, "shared": row.shared}
+
+
+def ensure_default(network: Network, connection: Connection, project_id: str) -> str:
+    """The project's `default` group, made when it has none yet; the first of several writers makes it."""
+    default = default_security_groups
+    query = sa.select(default.c.security_group_id).where(default.c.project_id == project_id)
+    found = connection.execute(query).scalar()
+    if found is not None:
+        return str(found)
+    values = {"project_id": project_id, "name": "default", "description": "Default security group", "stateful": True}
+    row = base.new_row(network, values)
+    connection.execute(sa.insert(security_groups).values(**row))
+    if not insert_if_absent(connection, default, {"project_id": project_id, "security_group_id": row["id"]}):
+        connection.execute(sa.delete(security_groups).where(security_groups.c.id == row["id"]))
+        return str(connection.execute(query.with_for_update()).scalar_one())
+    security_group_rules.add_defaults(network, connection, project_id, str(row["id"]), is_default=True)
+    return str(row["id"])
+
+
+def create(network: Network, connection: Connection, ctx: Context, values: Values) -> str:
+    """Raises Conflict for the name `default` and the quota."""
+    if values["name"].lower() == "default":
+        raise conflict("SecurityGroupDefaultAlreadyExists", "Default security group already exists.")
+    ensure_default(network, connection, values["project_id"])
+    quotas.require(network, connection, values["project_id"], "security_group")
+    row = base.new_row(network, {key: values[key] for key in ("project_id", "name", "description", "stateful")})
+    connection.execute(sa.insert(security_groups).values(**row, shared=False))
+    security_group_rules.add_defaults(network, connection, values["project_id"], str(row["id"]), is_default=False)
+    return str(row["id"])
+
+
+def update(network: Network, connection: Connection, ctx: Context, row: Row[Any], values: Values) -> None:
+    """Raises Conflict for renaming `default`, or changing statefulness while ports use the group."""
+    if "name" in values and values["name"] != row.name and (row.name == "default" or values["name"] == "default"):
+        raise conflict("SecurityGroupCannotUpdateDefault", "Updating default security group not allowed.")
+    if values.get("stateful", row.stateful) != row.stateful and _in_use(connection, row.id):
+        raise conflict("SecurityGroupInUse", f"Security Group {row.id} in use.")
+    base.change(network, connection, security_groups, row.id, **values)
+
+
+def _in_use(connection: Connection, group_id: str) -> bool:
+    used = sa.select(port_security_groups.c.port_id).where(port_security_groups.c.security_group_id == group_id)
+    return connection.execute(used.limit(1)).first() is not None
+
+
+def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]) -> None:
+    """Rules of other groups that mean this one go with it. Raises Conflict while ports use it."""
+    if row.name == "default" and not ctx.is_admin:
+        raise conflict("SecurityGroupCannotRemoveDefault", "Insufficient rights for removing default security group.")
+    if _in_use(connection, row.id):
+        raise conflict("SecurityGroupInUse", f"Security Group {row.id} in use.")
+    connection.execute(sa.delete(rule_table).where(rule_table.c.remote_group_id == row.id))
+    for table, column in ((default_security_groups, "security_group_id"), (rule_table, "security_group_id")):
+        connection.execute(sa.delete(table).where(table.c[column] == row.id))
+    connection.execute(
+        sa.delete(rbac_policies).where(
+            rbac_policies.c.object_type == "security_group", rbac_policies.c.object_id == row.id
+        )
+    )
+    connection.execute(sa.delete(resource_tags).where(resource_tags.c.resource_id == row.id))
+    connection.execute(sa.delete(security_groups).where(security_groups.c.id == row.id))

@@ -1,0 +1,172 @@
+"""`/v2.0/ports` (Networking API v2.0, Ports)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from cumulet.kernel.http import Call
+from cumulet.network.attributes import ID, NAME, PROJECT, STANDARD, TAGS, UNSET, Attribute, read_only
+from cumulet.network.checks import (
+    Invalid,
+    boolean,
+    cidr_or_address,
+    dictionary,
+    empty_as_none,
+    ip_address,
+    json_object,
+    list_of,
+    mac_address,
+    one_of,
+    optional,
+    plain_text,
+    text,
+    unicast_mac,
+    uuid_text,
+)
+from cumulet.network.crud import Noun
+from cumulet.network.domain import base, ports
+from cumulet.network.errors import bad_request
+from cumulet.network.listing import Collection
+from cumulet.network.service import Network
+from cumulet.network.tables import ip_allocations, port_security_groups
+from cumulet.network.tables import networks as network_table
+from cumulet.network.tables import ports as table
+
+_VNIC_TYPES = [
+    "normal",
+    "macvtap",
+    "direct",
+    "baremetal",
+    "direct-physical",
+    "virtio-forwarder",
+    "smart-nic",
+    "accelerator-direct",
+    "accelerator-direct-physical",
+    "remote-managed",
+    "vdpa",
+]
+_FIXED_IP = dictionary({"subnet_id": uuid_text, "ip_address": ip_address})
+_PAIR = dictionary({"ip_address": cidr_or_address, "mac_address": mac_address}, required=["ip_address"])
+
+
+def _dhcp_option(value: Any) -> dict[str, Any]:
+    option: dict[str, Any] = dictionary(
+        {
+            "opt_name": plain_text(64),
+            "opt_value": optional(plain_text(255)),
+            "ip_version": lambda version: one_of([4, 6])(int(version) if str(version).isdigit() else version),
+        },
+        required=["opt_name", "opt_value"],
+    )(value)
+    if not option["opt_name"].strip():
+        raise Invalid("'' Blank strings are not permitted")
+    if any(character in option["opt_name"] for character in ",: \t"):
+        raise Invalid(f"'{option['opt_name']}' is not a valid DHCP option name")
+    option.setdefault("ip_version", 4)
+    return {key: option[key] for key in ("opt_name", "opt_value", "ip_version")}
+
+
+def _pairs(value: Any) -> list[Any]:
+    pairs: list[Any] = list_of(_PAIR, unique=False)(value)
+    if any(pair in pairs[:index] for index, pair in enumerate(pairs)):
+        raise Invalid("Request contains duplicate address pair: a pair of ip_address and mac_address stands once")
+    for pair in pairs:
+        if pair["ip_address"].split("/")[0].startswith(("224.", "239.", "ff")):
+            raise Invalid(f"'{pair['ip_address']}' is multicast, which no port owns")
+    return pairs
+
+
+ATTRIBUTES = {
+    **ID,
+    **PROJECT,
+    **NAME,
+    **STANDARD,
+    **TAGS,
+    "network_id": Attribute(uuid_text, put=False),
+    "mac_address": Attribute(unicast_mac, default=UNSET, guarded=True),
+    "fixed_ips": Attribute(optional(list_of(_FIXED_IP)), default=UNSET, guarded=True, sort=False, filter=False),
+    "admin_state_up": Attribute(boolean, default=True),
+    "device_id": Attribute(plain_text(255), default=""),
+    "device_owner": Attribute(plain_text(255), default=""),
+    "security_groups": Attribute(optional(list_of(uuid_text)), default=UNSET, sort=False, filter=False),
+    "allowed_address_pairs": Attribute(_pairs, default=UNSET, guarded=True, sort=False, filter=False),
+    "extra_dhcp_opts": Attribute(
+        optional(list_of(_dhcp_option, unique=False)), default=UNSET, sort=False, filter=False
+    ),
+    "port_security_enabled": Attribute(boolean, default=UNSET, guarded=True),
+    "status": read_only(),
+    "dns_name": Attribute(plain_text(255), default=""),
+    "dns_domain": Attribute(plain_text(255), default=""),
+    "dns_assignment": read_only(sort=False, filter=False),
+    "qos_policy_id": Attribute(empty_as_none(uuid_text), default=UNSET),
+    "qos_network_policy_id": read_only(),
+    "ip_allocation": read_only(),
+    "propagate_uplink_status": Attribute(boolean, default=True),
+    "resource_request": read_only(secret=True, sort=False, filter=False),
+    "binding:host_id": Attribute(optional(text(255)), default=UNSET, guarded=True, secret=True),
+    "binding:vnic_type": Attribute(one_of(_VNIC_TYPES), default="normal"),
+    "binding:vif_type": read_only(secret=True),
+    "binding:vif_details": read_only(secret=True, sort=False, filter=False),
+    "binding:profile": Attribute(
+        optional(json_object), default=UNSET, guarded=True, secret=True, sort=False, filter=False
+    ),
+}
+
+
+def _fixed_ips(values: list[str]) -> sa.ColumnElement[bool]:
+    """`ip_address=…`, `subnet_id=…`, `ip_address_substr=…`: of one kind any may match, of several kinds all must."""
+    wanted: dict[str, list[str]] = {}
+    for value in values:
+        key, separator, given = value.partition("=")
+        if not separator or key not in ("ip_address", "subnet_id", "ip_address_substr"):
+            raise bad_request(f"Invalid input for fixed_ips. Reason: '{value}' is not a filter of fixed ips.")
+        wanted.setdefault(key, []).append(given)
+    conditions: list[sa.ColumnElement[bool]] = []
+    if "ip_address" in wanted:
+        conditions.append(ip_allocations.c.ip_address.in_(wanted["ip_address"]))
+    if "subnet_id" in wanted:
+        conditions.append(ip_allocations.c.subnet_id.in_(wanted["subnet_id"]))
+    if "ip_address_substr" in wanted:
+        parts = wanted["ip_address_substr"]
+        conditions.append(sa.or_(*(ip_allocations.c.ip_address.contains(part, autoescape=True) for part in parts)))
+    return table.c.id.in_(sa.select(ip_allocations.c.port_id).where(*conditions))
+
+
+def _security_groups(values: list[str]) -> sa.ColumnElement[bool]:
+    members = sa.select(port_security_groups.c.port_id).where(port_security_groups.c.security_group_id.in_(values))
+    return table.c.id.in_(members)
+
+
+def _enrich(call: Call[Network], target: dict[str, Any]) -> None:
+    """Rules of some attributes ask who owns the network."""
+    with call.service.db.read() as connection:
+        query = sa.select(network_table.c.project_id).where(network_table.c.id == target.get("network_id"))
+        owner = connection.execute(query).scalar()
+    target["network:tenant_id"] = target["network:project_id"] = owner
+
+
+NOUN = Noun(
+    Collection(
+        name="port",
+        plural="ports",
+        attributes=ATTRIBUTES,
+        table=table,
+        view=ports.view,
+        visible=ports.seen_by,
+        columns={
+            "binding:host_id": table.c.binding_host_id,
+            "binding:vnic_type": table.c.binding_vnic_type,
+            "binding:vif_type": table.c.binding_vif_type,
+        },
+        filters={
+            **base.tag_filters(table),
+            "fixed_ips": _fixed_ips,
+            "security_groups": _security_groups,
+        },
+    ),
+    ports,
+    ports.missing,
+    enrich=_enrich,
+)
