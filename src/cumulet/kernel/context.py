@@ -63,9 +63,18 @@ class Context(msgspec.Struct, kw_only=True):
             "service_user_id": self.service_user_id,
             "is_admin": self.is_admin,
             "is_admin_project": self.is_admin_project,
+            "token": self._token_scope(),
             "trust": {"trust_id": self.trust_id} if self.trust_id else None,
             "trust.trustor_id": self.trustor_id,
             "application_credential_id": self.application_credential_id,
+        }
+
+    def _token_scope(self) -> dict[str, Any]:
+        """What rules of the original ask as `token.project.domain.id` and `token.domain.id`."""
+        return {
+            "user": {"id": self.user_id, "domain": {"id": self.user_domain_id}},
+            "project": {"id": self.project_id, "domain": {"id": self.project_domain_id}},
+            "domain": {"id": self.domain_id},
         }
 
 

@@ -6,16 +6,55 @@ from collections.abc import Iterator
 
 from cumulet.identity.policies import (
     base,
+    domain_config,
+    domains,
     grants,
+    groups,
     implied_roles,
+    memberships,
+    project_tags,
+    projects,
     regions,
     role_assignments,
     roles,
     tokens,
+    users,
 )
 from cumulet.kernel.policy import Rule
 
+_MODULES = (
+    base,
+    domain_config,
+    domains,
+    grants,
+    groups,
+    implied_roles,
+    memberships,
+    project_tags,
+    projects,
+    regions,
+    role_assignments,
+    roles,
+    tokens,
+    users,
+)
+
 
 def rules() -> Iterator[Rule]:
-    for module in (base, grants, implied_roles, regions, role_assignments, roles, tokens):
+    for module in (
+        base,
+        domain_config,
+        domains,
+        grants,
+        groups,
+        implied_roles,
+        memberships,
+        project_tags,
+        projects,
+        regions,
+        role_assignments,
+        roles,
+        tokens,
+        users,
+    ):
         yield from module.RULES

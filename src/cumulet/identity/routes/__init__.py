@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from cumulet.identity.routes import assignment, auth, catalog
+from cumulet.identity.routes import assignment, auth, catalog, resources
 
 ROUTES = (
     *auth.ROUTES,
     *assignment.ROUTES,
     *catalog.ROUTES,
+    *resources.ROUTES,
 )

@@ -6,9 +6,14 @@ from typing import Annotated
 
 from msgspec import Meta
 
-Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"\S")]
-Description = Annotated[str, Meta(max_length=16383)]  # 64 KiB in the longest encoding: MariaDB's TEXT
-ShortDescription = Annotated[str, Meta(max_length=255)]
+# PostgreSQL keeps no NUL in a text, so no field takes one.
+_NAME = r"^[^\x00]*[^\s\x00][^\x00]*$"
+_TEXT = r"^[^\x00]*$"
+Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=_NAME)]
+ShortName = Annotated[str, Meta(min_length=1, max_length=64, pattern=_NAME)]
+"""The name of a project, domain or group."""
+Description = Annotated[str, Meta(max_length=16383, pattern=_TEXT)]  # 64 KiB in the longest encoding: MariaDB's TEXT
+ShortDescription = Annotated[str, Meta(max_length=255, pattern=_TEXT)]
 Id = Annotated[str, Meta(min_length=1, max_length=64)]
 ResourceId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9-]+$")]
 """The id of a domain, project, user… where a client may name it in a body."""

@@ -1,0 +1,238 @@
+"""Every request and answer of Identity's tests, held against the published specification of the Identity API.
+
+`CheckedClient` is a `Client` that raises AssertionError for an answer that is not as `tests/reference/identity-v3.yaml`
+says, and for a request that is not and was accepted all the same. Where the specification and Keystone differ Keystone
+is right; DIFFERENCES lists these places, each with its reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import jsonschema
+import yaml
+
+from cumulet.kernel.client import Response
+from tests.support import Client
+
+SPECIFICATION = Path(__file__).parent.parent / "reference" / "identity-v3.yaml"
+_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "title"],
+            "properties": {
+                "code": {"type": "integer"},
+                "message": {"type": "string", "minLength": 1},
+                "title": {"type": "string", "minLength": 1},
+            },
+        }
+    },
+}
+ANYTHING: dict[str, Any] = {}
+_TEXT_OR_NULL = {"type": ["string", "null"]}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """`what` the specification says of `operation` is replaced by `instead`.
+
+    `operation` is `METHOD /path` with `*` for any method or the rest of a path; `what` is `status` (`instead`: the
+    right one), or `request`, `response` or `query` and the way to a schema in it (`response/properties/user`).
+    """
+
+    operation: str
+    what: str
+    instead: Any
+    reason: str
+
+    def means(self, operation: str) -> bool:
+        pattern = re.escape(self.operation).replace(r"\*", ".*")
+        return re.fullmatch(pattern, operation) is not None
+
+
+DIFFERENCES = [
+    Difference("POST /v3/domains", "status", 201, "what creates answers 201"),
+    Difference("POST /v3/projects", "status", 201, "what creates answers 201"),
+    Difference("POST /v3/users", "status", 201, "what creates answers 201"),
+    Difference("POST /v3/groups", "status", 201, "what creates answers 201"),
+    Difference("GET /v3/groups/{group_id}/users/{user_id}", "status", 204, "a check has no body"),
+    Difference("PUT /v3/groups/{group_id}/users/{user_id}", "status", 204, "adding to a group has no body"),
+    Difference("PUT /v3/projects/{project_id}/tags", "status", 200, "replacing tags creates no resource"),
+    Difference("PUT /v3/domains/{domain_id}/config", "status", (200, 201), "201 only where there was none before"),
+    Difference(
+        "* /v3/domains*",
+        "response/properties/domain/additionalProperties",
+        True,
+        "keys a client had added are given back, as with projects and users",
+    ),
+    Difference(
+        "GET /v3/domains", "response/properties/domains/items/additionalProperties", True, "as for one domain"
+    ),
+    Difference("GET /v3/users/{user_id}/groups", "response/properties/groups/items/properties", {
+        "id": {"type": "string"},
+        "name": {"type": "string"},
+        "domain_id": {"type": "string"},
+        "description": _TEXT_OR_NULL,
+        "membership_expires_at": _TEXT_OR_NULL,
+        "links": {"type": "object", "required": ["self"]},
+    }, "descriptions may be null, and memberships without an end have null for it"),
+    Difference("GET /v3/users/{user_id}/projects", "response/properties/projects/items/properties/description",
+        _TEXT_OR_NULL, "descriptions may be null, as in /v3/projects"),
+    Difference("* /v3/domains", "query/enabled", ANYTHING, "YAML reads some of the words meant here as true and false"),
+    Difference("* /v3/projects", "query/enabled", ANYTHING, "YAML reads some words meant here as true and false"),
+    Difference("* /v3/projects", "query/is_domain", ANYTHING, "YAML reads some words meant here as true and false"),
+    Difference("* /v3/users", "query/enabled", ANYTHING, "YAML reads some words meant here as true and false"),
+    *(
+        Difference(f"* /v3/{path}", f"{side}/properties/{noun}/properties/{flag}", ANYTHING,
+            "YAML reads some of the words meant here as true and false")
+        for noun, path, flags in (
+            ("domain", "domains*", ("enabled",)),
+            ("project", "projects*", ("enabled", "is_domain")),
+            ("user", "users*", ("enabled",)),
+        )
+        for flag in flags
+        for side in ("request", "response")
+    ),
+]  # fmt: skip
+
+
+class Operation:
+    """One operation of the specification, with the differences put in."""
+
+    def __init__(self, method: str, path: str, described: dict[str, Any]) -> None:
+        self.method = method
+        self.path = path
+        self.name = f"{method} {path}"
+        described = _resolved(described)
+        self.statuses = [int(status) for status in described["responses"] if status.startswith("2")]
+        success = next((described["responses"][str(status)] for status in self.statuses), {})
+        schemas = {
+            "request": _json_schema(described.get("requestBody") or {}),
+            "response": _json_schema(success),
+            "query": {
+                each["name"]: each["schema"] for each in described.get("parameters", ()) if each["in"] == "query"
+            },
+        }
+        for difference in DIFFERENCES:
+            if difference.means(self.name):
+                self._apply(difference, schemas)
+        self.query: dict[str, Any] = schemas["query"]
+        self._request = _validator(schemas["request"])
+        self._response = _validator(schemas["response"])
+
+    def _apply(self, difference: Difference, schemas: dict[str, Any]) -> None:
+        if difference.what == "status":
+            wanted = difference.instead
+            self.statuses = list(wanted) if isinstance(wanted, tuple) else [wanted]
+            return
+        *way, last = difference.what.split("/")
+        place: Any = schemas
+        for step in way:
+            place = (place or {}).get(step)
+        if place and last in place:
+            place[last] = difference.instead
+
+    def problems_of_request(self, query_string: str, body: Any) -> Iterator[str]:
+        for key, value in parse_qsl(query_string, keep_blank_values=True):
+            schema = self.query.get(key)
+            for error in _validator(schema).iter_errors(value) if schema else ():
+                yield f"query {key}={value}: {error.message}"
+        if body is not None:
+            yield from (f"request {error.json_path}: {error.message}" for error in self._request.iter_errors(body))
+
+    def problems_of_answer(self, answer: Response) -> Iterator[str]:
+        if answer.status >= 400:
+            yield from _problems_of_error(self.method, answer)
+            return
+        if answer.status not in self.statuses:
+            yield f"status {answer.status}, and not one of {self.statuses}"
+        if self.method == "HEAD" or answer.status == 204:
+            if answer.body:
+                yield "a body where there is to be none"
+        elif answer.body:
+            yield from (
+                f"answer {error.json_path}: {error.message}" for error in self._response.iter_errors(answer.json())
+            )
+
+
+def _problems_of_error(method: str, answer: Response) -> Iterator[str]:
+    if method == "HEAD":
+        return
+    for error in _validator(_ERROR).iter_errors(answer.json()):
+        yield f"error {error.json_path}: {error.message}"
+    if answer.json()["error"]["code"] != answer.status:
+        yield "the error's code is not the status"
+
+
+def _json_schema(content: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = content.get("content", {}).get("application/json", {}).get("schema", {})
+    return found
+
+
+def _validator(schema: dict[str, Any]) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(schema)
+
+
+@cache
+def _specification() -> dict[str, Any]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loaded: dict[str, Any] = yaml.load(SPECIFICATION.read_bytes(), Loader=loader)
+    return loaded
+
+
+def _resolved(part: Any) -> Any:
+    """A copy with every `$ref` replaced by what it means; the specification has no circles."""
+    if isinstance(part, dict):
+        if "$ref" in part:
+            found: Any = _specification()
+            for step in part["$ref"].removeprefix("#/").split("/"):
+                found = found[step]
+            return _resolved(found)
+        return {key: _resolved(value) for key, value in part.items()}
+    return [_resolved(each) for each in part] if isinstance(part, list) else part
+
+
+@cache
+def _operation(method: str, template: str) -> Operation:
+    return Operation(method, template, _specification()["paths"][template][method.lower()])
+
+
+@cache
+def _templates() -> list[tuple[re.Pattern[str], str]]:
+    """Paths, those with the fewest parameters first: `/v3/domains/config/default` is not a domain's configuration."""
+    templates = sorted(_specification()["paths"], key=lambda path: path.count("{"))
+    return [(re.compile(re.sub(r"\\\{.*?\\\}", "[^/]+", re.escape(path))), path) for path in templates]
+
+
+def operation(method: str, path: str) -> Operation | None:
+    """What the specification says of a request; None if it does not know it."""
+    known = _specification()["paths"]
+    for pattern, template in _templates():
+        if pattern.fullmatch(path) and method.lower() in known[template]:
+            return _operation(method, template)
+    return None
+
+
+class CheckedClient(Client):
+    """A client whose every request and answer is held against the specification."""
+
+    def request(self, method: str, path: str, **rest: Any) -> Response:
+        answer = super().request(method, path, **rest)
+        assert answer.status < 500, f"{method} {path} answered {answer.status}: {answer.body!r}"
+        plain, _, query = path.partition("?")
+        described = operation(method, plain)
+        if described is not None:
+            problems = list(described.problems_of_answer(answer))
+            if answer.status < 300:
+                problems += described.problems_of_request(query, rest.get("json"))
+            assert not problems, f"{method} {path} is not as the specification says: {problems}"
+        return answer
