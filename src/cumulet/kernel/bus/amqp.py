@@ -29,6 +29,8 @@ from cumulet.kernel.bus.wire import (
 from cumulet.kernel.context import Context
 
 _LOOK_S = 1.0
+_AGAIN_S = 0.2
+_BACK_S = 20.0  # after the broker's restart, until a server has made a broken queue anew
 _ABSENT_S = 5.0  # a server that lost its connection comes back within less
 _SEND_S = 10.0
 
@@ -42,7 +44,7 @@ class AmqpBus:
         """`tls_options`: what kombu's `ssl` takes (ca_certs, certfile, keyfile, cert_reqs), for rabbits:// URLs."""
         self._brokers = Brokers(parse_transport_url(transport_url), tls_options)
         self._prefix = prefix
-        self._publishers = Publishers(self._brokers)
+        self._publishers = Publishers(self._brokers, self._fanout_exchange)
         self._replies = ReplyQueue(self._brokers, prefix)
 
     def call(
@@ -64,6 +66,7 @@ class AmqpBus:
             self._replies.forget(waiter)
 
     def _exchange(self, request: Request, waiter: Waiter, timeout_s: float) -> bytes:
+        """Send the request, again whenever the connection for replies is a new one, until its reply is there."""
         deadline = time.monotonic() + timeout_s
         sent_in = 0  # the generation of the reply queue in which the request was sent last
         absent_since: float | None = None
@@ -71,28 +74,33 @@ class AmqpBus:
             if not self._replies.connected.wait(min(remaining, _LOOK_S)):
                 continue
             generation = self._replies.generation
+            present = True
             if generation != sent_in:
-                if not self._send(request, waiter, deadline):
-                    continue
-                sent_in, absent_since = generation, None
-            if waiter.arrived.wait(min(_LOOK_S, max(0.0, deadline - time.monotonic()))):
+                routed = self._send(request, waiter, deadline)
+                present = routed is not False
+                sent_in = generation if routed else sent_in
+            if waiter.arrived.wait(min(_LOOK_S if present else _AGAIN_S, max(0.0, deadline - time.monotonic()))):
                 assert waiter.data is not None
                 return waiter.data
-            if self._is_served(request.host):
+            if present and self._is_served(request.host):
                 absent_since = None
-            elif absent_since is None:
-                absent_since = time.monotonic()
-            elif time.monotonic() - absent_since >= _ABSENT_S:
-                raise HostUnreachable(request.host, "nobody serves it any more")
+                continue
+            absent_since = absent_since or time.monotonic()
+            patience_s = _BACK_S if self._replies.is_new() else _ABSENT_S if sent_in else 0.0
+            if time.monotonic() - absent_since >= patience_s:
+                raise HostUnreachable(request.host, "nobody serves it")
         if not sent_in:
             raise HostUnreachable(request.host, "no message broker answers")
         raise CallTimeout(request.host, request.method, timeout_s)
 
-    def _send(self, request: Request, waiter: Waiter, deadline: float) -> bool:
-        """Publish the request with what is left of its time; False when the broker could not be reached."""
+    def _send(self, request: Request, waiter: Waiter, deadline: float) -> bool | None:
+        """Publish the request with what is left of its time.
+
+        False when there is no queue for its host, None when no broker took it.
+        """
         request.timeout_s = max(0.001, deadline - time.monotonic())
         try:
-            routed = self._publishers.publish(
+            return self._publishers.publish(
                 encode(request),
                 exchange="",
                 routing_key=self._queue(request.host),
@@ -102,10 +110,7 @@ class AmqpBus:
                 reply_to=self._replies.name,
             )
         except LINK_ERRORS:
-            return False
-        if not routed:
-            raise HostUnreachable(request.host, "nobody serves it")
-        return True
+            return None
 
     def _is_served(self, host: str) -> bool:
         """Whether somebody takes messages for the host. A broken connection is no proof of the contrary."""
@@ -124,10 +129,6 @@ class AmqpBus:
 
     def fanout(self, method: str, args: Mapping[str, Any] | None = None, *, ctx: Context | None = None) -> None:
         request = make_request(FANOUT, "", method, args, CAST_LIFE_S, ctx)
-        with self._publishers.one() as publisher:
-            publisher.connection.default_channel.exchange_declare(
-                self._fanout_exchange, "fanout", durable=True, auto_delete=False
-            )
         self._publish("(all)", request, exchange=self._fanout_exchange, routing_key="")
 
     def _publish(self, host: str, request: Request, *, exchange: str, routing_key: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 import amqp
 from amqp.exceptions import MessageNacked
-from kombu import Connection, Producer
+from kombu import Connection, Exchange, Producer
 from kombu.exceptions import KombuError
 
 from cumulet.kernel.bus.transport_url import Broker, TransportUrl
@@ -26,6 +26,7 @@ LINK_ERRORS = (amqp.AMQPError, KombuError, MessageNacked, OSError, AttributeErro
 HEARTBEAT_S = 20
 _CONNECT_S = 5.0
 _CONFIRM_S = 5.0
+_ANSWER_S = 5.0  # for whatever else a broker is asked: a queue without a leader does not answer at all
 _LONGEST_PAUSE_S = 2.0
 _MOST_IDLE = 8
 
@@ -53,6 +54,7 @@ class Brokers:
             connection = self._connection(broker, heartbeat_s, confirm)
             try:
                 connection.connect()
+                wait_at_most(connection, _ANSWER_S)
             except LINK_ERRORS as error:
                 log.debug("broker %s: %s", broker, error)
                 discard(connection)
@@ -78,6 +80,11 @@ class Brokers:
         )
 
 
+def wait_at_most(connection: Connection, seconds: float) -> None:
+    """From here on a question to the broker that is not answered in time raises TimeoutError."""
+    connection.connection.transport.sock.settimeout(seconds)
+
+
 def discard(connection: Connection) -> None:
     """Drop a connection that may be broken, without waiting for its broker."""
     try:
@@ -97,10 +104,16 @@ def release(connection: Connection) -> None:
 class Publisher:
     """One connection that publishes. Used by one thread at a time."""
 
-    def __init__(self, brokers: Brokers) -> None:
+    def __init__(self, brokers: Brokers, fanout_exchange: str) -> None:
         self.connection = brokers.open(confirm=True)
         self._returned = False
-        self._producer = Producer(self.connection.channel(), on_return=self._on_return)
+        try:
+            channel = self.connection.channel()
+            Exchange(fanout_exchange, "fanout", durable=True).declare(channel=channel)
+            self._producer = Producer(channel, on_return=self._on_return)
+        except BaseException:
+            discard(self.connection)
+            raise
 
     def _on_return(self, error: Exception, exchange: str, routing_key: str, message: Any) -> None:
         self._returned = True
@@ -138,8 +151,9 @@ class Publisher:
 class Publishers:
     """A few publishers, handed to one thread at a time; one that failed is not used again."""
 
-    def __init__(self, brokers: Brokers) -> None:
+    def __init__(self, brokers: Brokers, fanout_exchange: str) -> None:
         self._brokers = brokers
+        self._fanout_exchange = fanout_exchange
         self._idle: list[Publisher] = []
         self._lock = threading.Lock()
 
@@ -148,7 +162,7 @@ class Publishers:
         with self._lock:
             publisher = self._idle.pop() if self._idle else None
         if publisher is None:
-            publisher = Publisher(self._brokers)
+            publisher = Publisher(self._brokers, self._fanout_exchange)
         try:
             yield publisher
         except LINK_ERRORS:

@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 _EXPIRES_MS = 120_000
 _LOOK_S = 0.5
+_NEW_S = 60.0
 
 
 class Waiter:
@@ -38,6 +39,7 @@ class ReplyQueue:
         self.generation = 0
         self.connected = threading.Event()
         self._brokers = brokers
+        self._connected_at = 0.0
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._waiting: dict[str, Waiter] = {}
@@ -51,6 +53,10 @@ class ReplyQueue:
                 self._thread = threading.Thread(target=self._run, name="bus-replies", daemon=True)
                 self._thread.start()
         return waiter
+
+    def is_new(self) -> bool:
+        """Whether the connection was lost a short while ago, so that servers may still be coming back too."""
+        return self.generation > 1 and time.monotonic() - self._connected_at < _NEW_S
 
     def forget(self, waiter: Waiter) -> None:
         with self._lock:
@@ -85,6 +91,7 @@ class ReplyQueue:
         queue = Queue(self.name, durable=True, queue_arguments={"x-expires": _EXPIRES_MS})
         with Consumer(connection.channel(), [queue], on_message=self._arrived, no_ack=True):
             self.generation += 1
+            self._connected_at = time.monotonic()
             self.connected.set()
             checked = time.monotonic()
             while not self._stop.is_set():
