@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from email.utils import formatdate
 from typing import Any, TypeVar
@@ -15,6 +16,8 @@ from cumulet.placement.service import Placement
 T = TypeVar("T")
 JSON = "application/json"
 _FRESHNESS_SINCE = (1, 15)
+_MISSING = re.compile(r"Object missing required field `(.*?)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*?)`")
 
 
 def read_body(call: Call[Placement], kind: type[T]) -> T:
@@ -24,10 +27,17 @@ def read_body(call: Call[Placement], kind: type[T]) -> T:
         raw = call.raw_json()
     except BadRequest as error:
         raise BadRequest(f"Malformed JSON: {error.message}") from None
+    return convert(raw, kind)
+
+
+def convert(raw: object, kind: type[T]) -> T:
+    """A decoded value as `kind`. Raises BadRequest with the words that clients of Placement know."""
     try:
         return bodies.convert(raw, kind)
     except BadRequest as error:
-        raise BadRequest(f"JSON does not validate: {error.message}") from None
+        message = _MISSING.sub(r"'\1' is a required property", error.message)
+        message = _UNKNOWN.sub(r"Additional properties are not allowed ('\1' was unexpected)", message)
+        raise BadRequest(f"JSON does not validate: {message}") from None
 
 
 def require_json(call: Call[Placement]) -> None:

@@ -46,6 +46,7 @@ def reshape(placement: Placement, shapes: Mapping[str, Shape], claims: Sequence[
             # New inventories must be there before their allocations, old allocations gone before their inventories.
             for uuid, shape in shapes.items():
                 inventories.write(connection, now, uuid, shape.inventories, existing[uuid])
+            changes.stamp(connection, now, bumped=[uuid for uuid, shape in shapes.items() if shape.inventories])
             if claims:
                 allocations.apply(connection, now, claims, known, before)
             for uuid, shape in shapes.items():

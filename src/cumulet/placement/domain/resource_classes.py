@@ -18,7 +18,7 @@ from cumulet.placement.tables import inventories, providers, resource_classes
 ClassRow = Row[Any]
 """A row of `resource_classes`."""
 
-_NAME: sa.Column[str] = resource_classes.c["name"]
+_NAME: Any = resource_classes.c["name"]
 
 
 def find(placement: Placement) -> list[ClassRow]:

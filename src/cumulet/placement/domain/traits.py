@@ -21,7 +21,7 @@ TraitRow = Row[Any]
 """A row of `traits`."""
 
 GENERATION_CONFLICT = "Resource provider's generation already changed. Please update the generation and try again."
-_NAME: sa.Column[str] = traits.c["name"]
+_NAME: Any = traits.c["name"]
 _OF_PROVIDER = (
     sa.select(traits)
     .join(provider_traits, provider_traits.c.trait == _NAME)

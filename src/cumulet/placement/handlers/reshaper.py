@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from cumulet.kernel import bodies
-from cumulet.kernel.errors import BadRequest
 from cumulet.kernel.http import NO_CONTENT, Call, Reply
 from cumulet.placement.domain import reshaper
 from cumulet.placement.domain.reshaper import Shape
 from cumulet.placement.handlers.allocations import to_claims
 from cumulet.placement.handlers.inventories import to_inventory
-from cumulet.placement.http import read_body, require_json
+from cumulet.placement.http import convert, read_body, require_json
 from cumulet.placement.schemas import allocations as allocation_schemas
 from cumulet.placement.schemas.base import UuidKey
 from cumulet.placement.schemas.reshaper import Reshape
@@ -23,10 +21,7 @@ def reshape(call: Call[Placement]) -> Reply:
     call.service.policy.can(call.ctx, "placement:reshaper:reshape")
     body = read_body(call, Reshape)
     kind: Any = dict[UuidKey, allocation_schemas.of_many(call.version)]  # type: ignore[misc]
-    try:
-        owned = bodies.convert(body.allocations, kind)
-    except BadRequest as error:
-        raise BadRequest(f"JSON does not validate: allocations: {error.message}") from None
+    owned = convert(body.allocations, kind)
     shapes = {
         uuid: Shape(
             shape.resource_provider_generation,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from cumulet.kernel import bodies
-from cumulet.kernel.errors import BadRequest, Conflict
+from cumulet.kernel.errors import Conflict
 from cumulet.kernel.http import NO_CONTENT, Call, Reply
 from cumulet.placement.domain import resource_classes
-from cumulet.placement.http import answer, href, location, read_body, require_acceptable, require_json
+from cumulet.placement.http import answer, convert, href, location, read_body, require_acceptable, require_json
 from cumulet.placement.schemas.resource_classes import Named
 from cumulet.placement.service import Placement
 
@@ -56,10 +55,7 @@ def rename(call: Call[Placement], name: str) -> Reply:
 def ensure(call: Call[Placement], name: str) -> Reply:
     """Since 1.7: make the class if it is not there. No body."""
     call.service.policy.can(call.ctx, "placement:resource_classes:update")
-    try:
-        bodies.convert({"name": name}, Named)
-    except BadRequest as error:
-        raise BadRequest(f"JSON does not validate: {error.message}") from None
+    convert({"name": name}, Named)
     is_new = resource_classes.create(call.service, name)
     return Reply(status=201 if is_new else 204, headers=location(call, _path(name)))
 

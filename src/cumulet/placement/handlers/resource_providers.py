@@ -15,7 +15,7 @@ from cumulet.placement.schemas import filters
 from cumulet.placement.schemas import resource_providers as schemas
 from cumulet.placement.schemas.base import canonical, is_uuid
 from cumulet.placement.service import Placement
-from cumulet.placement.views.resource_providers import path, view
+from cumulet.placement.views.resource_providers import listing, path, view
 
 _PARENT_SINCE = (1, 14)
 _BODY_SINCE = (1, 20)
@@ -33,7 +33,7 @@ def index(call: Call[Placement]) -> Reply:
     except UnknownTrait as error:
         raise BadRequest(f'Invalid trait(s) in "required" parameter: No such trait(s): {error}.') from None
     modified_at = max((provider.updated_at for provider in found), default=None)
-    return answer(call, {"resource_providers": [view(call, provider) for provider in found]}, modified_at)
+    return answer(call, listing(call, found), modified_at)
 
 
 def _filters(query: dict[str, list[str]], call: Call[Placement]) -> Filters:

@@ -57,5 +57,5 @@ def _refresh(connection: loader.Connection, snapshot: Snapshot, seen: Counters, 
         if seen[shard].deletions != now[shard].deletions:
             left = loader.uuids_in(connection, shard)
             removed |= {p.uuid for p in snapshot.providers.values() if p.shard == shard} - left
-    changed = loader.load(connection, {shard: seen[shard].value for shard in sorted(moved)})
+    changed = loader.load(connection, {shard: counter.value for shard, counter in seen.items()})
     return snapshot.with_changes(changed, removed)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from cumulet.kernel.db import Database
+from cumulet.placement.domain import changes
 from cumulet.placement.domain.snapshot.model import Provider, Stock
 from cumulet.placement.tables import (
     change_counters,
@@ -31,7 +32,49 @@ Counters = dict[int, Counter]
 """Shard to its counter."""
 
 _COUNTERS = sa.select(change_counters.c.shard, change_counters.c.value, change_counters.c.deletions)
-_INVENTORY = inventories.c
+
+
+class _Reading(NamedTuple):
+    """The statements that read providers and all that hangs on them."""
+
+    providers: Any
+    traits: Any
+    aggregates: Any
+    inventories: Any
+
+
+_ALL = _Reading(
+    sa.select(providers),
+    sa.select(provider_traits.c.provider_uuid, provider_traits.c.trait),
+    sa.select(provider_aggregates.c.provider_uuid, provider_aggregates.c.aggregate_uuid),
+    sa.select(
+        inventories.c.provider_uuid,
+        inventories.c.resource_class,
+        inventories.c.capacity,
+        inventories.c.used,
+        inventories.c.min_unit,
+        inventories.c.max_unit,
+        inventories.c.step_size,
+    ),
+)
+
+
+def _if_changed(query: Any, provider_uuid: sa.Column[str] | None) -> Any:
+    newer = [
+        sa.and_(providers.c.shard == shard, providers.c.changed > sa.bindparam(f"seen{shard}"))
+        for shard in range(changes.SHARDS)
+    ]
+    if provider_uuid is not None:
+        query = query.join(providers, providers.c.uuid == provider_uuid)
+    return query.where(sa.or_(*newer))
+
+
+_CHANGED = _Reading(
+    _if_changed(_ALL.providers, None),
+    _if_changed(_ALL.traits, provider_traits.c.provider_uuid),
+    _if_changed(_ALL.aggregates, provider_aggregates.c.provider_uuid),
+    _if_changed(_ALL.inventories, inventories.c.provider_uuid),
+)
 
 
 @contextlib.contextmanager
@@ -66,13 +109,17 @@ def uuids_in(connection: Connection, shard: int) -> set[str]:
 
 
 def load(connection: Connection, since: Mapping[int, int] | None = None) -> list[Provider]:
-    """Every provider, or those whose shard is in `since` and that changed after that count. Four queries."""
-    rows = connection.execute(_of(since, sa.select(providers), joined=False)).all()
+    """Every provider, or those that changed after the counts that each shard had. Four queries."""
+    reading = _ALL if since is None else _CHANGED
+    counts = {} if since is None else {f"seen{shard}": since[shard] for shard in range(changes.SHARDS)}
+    rows = connection.execute(reading.providers, counts).all()
     if not rows:
         return []
-    carried = _values(connection, since, provider_traits.c.provider_uuid, provider_traits.c.trait)
-    member_of = _values(connection, since, provider_aggregates.c.provider_uuid, provider_aggregates.c.aggregate_uuid)
-    stock = _stock(connection, since)
+    carried = _gather(connection.execute(reading.traits, counts))
+    member_of = _gather(connection.execute(reading.aggregates, counts))
+    stock: dict[str, dict[str, Stock]] = {}
+    for uuid, name, capacity, used, smallest, largest, step in connection.execute(reading.inventories, counts):
+        stock.setdefault(uuid, {})[name] = Stock(capacity, used, smallest, largest, step)
     nothing: frozenset[str] = frozenset()
     return [
         Provider(
@@ -92,37 +139,10 @@ def load(connection: Connection, since: Mapping[int, int] | None = None) -> list
     ]
 
 
-def _of(since: Mapping[int, int] | None, query: Any, *, joined: bool = True) -> Any:
-    if since is None:
-        return query
-    newer = sa.or_(*(sa.and_(providers.c.shard == shard, providers.c.changed > seen) for shard, seen in since.items()))
-    if joined:
-        query = query.join(providers, providers.c.uuid == query.selected_columns["provider_uuid"])
-    return query.where(newer)
-
-
-def _values(
-    connection: Connection, since: Mapping[int, int] | None, provider: sa.Column[str], value: sa.Column[str]
-) -> dict[str, frozenset[str]]:
+def _gather(pairs: Iterable[Any]) -> dict[str, frozenset[str]]:
     gathered: dict[str, list[str]] = {}
-    for uuid, one in connection.execute(_of(since, sa.select(provider, value))):
-        gathered.setdefault(uuid, []).append(one)
+    for uuid, value in pairs:
+        gathered.setdefault(uuid, []).append(value)
     # Most compute nodes have the very same traits and aggregates: one set serves them all.
     same: dict[frozenset[str], frozenset[str]] = {}
     return {uuid: same.setdefault(found, found) for uuid, found in ((u, frozenset(v)) for u, v in gathered.items())}
-
-
-def _stock(connection: Connection, since: Mapping[int, int] | None) -> dict[str, dict[str, Stock]]:
-    query = sa.select(
-        _INVENTORY.provider_uuid,
-        _INVENTORY.resource_class,
-        _INVENTORY.capacity,
-        _INVENTORY.used,
-        _INVENTORY.min_unit,
-        _INVENTORY.max_unit,
-        _INVENTORY.step_size,
-    )
-    found: dict[str, dict[str, Stock]] = {}
-    for uuid, name, capacity, used, smallest, largest, step in connection.execute(_of(since, query)):
-        found.setdefault(uuid, {})[name] = Stock(capacity, used, smallest, largest, step)
-    return found
