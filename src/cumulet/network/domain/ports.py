@@ -148,6 +148,14 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
     return port_id
 
 
+def create_internal(network: Network, connection: Connection, **values: Any) -> Row[Any]:
+    """A port that the service itself needs (a router's, a floating IP's, DHCP's). Raises like `create`."""
+    service = Context(roles=("admin", "service"), project_id=values.get("project_id") or "")
+    defaults = {"project_id": "", "name": "", "description": "", "admin_state_up": True, "port_security_enabled": False}
+    port_id = create(network, connection, service, {**defaults, **values})
+    return load(connection, port_id)
+
+
 def _insert_with_mac(network: Network, connection: Connection, row: Values, mac: str | None) -> str:
     """Insert the port under a MAC that is new in its network. Raises Conflict for a given one in use."""
     for _ in range(_MAC_TRIES):

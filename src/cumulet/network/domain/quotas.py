@@ -42,7 +42,9 @@ def used(connection: Connection, project_id: str, resource: str) -> int:
 
 
 def require(network: Network, connection: Connection, project_id: str, resource: str, amount: int = 1) -> None:
-    """Call it before adding `amount` rows. Raises Conflict (OverQuota)."""
+    """Call it before adding `amount` rows. Raises Conflict (OverQuota). What belongs to no project is not counted."""
+    if not project_id:
+        return
     limit = _limit(network, connection, project_id, resource)
     if limit >= 0 and used(connection, project_id, resource) + amount > limit:
         raise Conflict(f"Quota exceeded for resources: ['{resource}'].", code="OverQuota")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from cumulet.network.routes import addresses, core, security
+from cumulet.network.routes import addresses, core, routers, security
 
-ROUTES = (*core.ROUTES, *addresses.ROUTES, *security.ROUTES)
+ROUTES = (*core.ROUTES, *addresses.ROUTES, *routers.ROUTES, *security.ROUTES)
