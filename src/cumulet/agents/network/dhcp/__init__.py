@@ -1,0 +1,1 @@
+"""DHCP by dnsmasq, one process a network in the namespace `qdhcp-<network id>`."""

@@ -1,0 +1,1 @@
+"""Bandwidth, packet rates and DSCP marks of ports."""

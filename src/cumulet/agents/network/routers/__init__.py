@@ -1,0 +1,1 @@
+"""Routers in namespaces `qrouter-<router id>`: addresses, NAT, advertisements, high availability, metering."""

@@ -1,0 +1,1 @@
+"""Bridges, tunnels, ports' devices and namespaces on Linux, through netlink."""
