@@ -1,0 +1,134 @@
+"""`placement-manage`: the database commands of the install guides."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cumulet.cli.tables import table
+from cumulet.kernel import migrate
+from cumulet.kernel.environment import Environment
+from cumulet.kernel.paths import Paths
+from cumulet.kernel.settings import Settings
+
+_BATCH = 50
+
+
+class Refused(Exception):
+    """The command cannot be done; the message is for the operator."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config-file", action="append", default=[], metavar="PATH", help="read this placement.conf")
+    parser.add_argument("--state-dir", metavar="PATH", help="directory of the cloud, where it is not the usual one")
+
+
+@contextlib.contextmanager
+def placement_service(given: argparse.Namespace, *, synchronised: bool = True) -> Iterator[Any]:
+    """The Placement service of the cloud in its directories; `synchronised`: with its tables up to date."""
+    from cumulet.placement import app
+
+    placement = app.build_service(Environment(_settings(given)))
+    try:
+        if synchronised:
+            migrate.upgrade(placement.db, app.SCHEMA)
+        yield placement
+    finally:
+        placement.db.close()
+
+
+def _settings(given: argparse.Namespace) -> Settings:
+    paths = Paths.at(given.state_dir)
+    paths.make()
+    settings = Settings.load(paths) or Settings(state_dir=str(paths.state) if given.state_dir else None)
+    files = dict(settings.config_files)
+    for file in given.config_file:
+        if not Path(file).is_file():
+            raise Refused(f"--config-file {file}: there is no such file")
+        files["placement"] = [*files.get("placement", []), str(Path(file).absolute())]
+    return msgspec.structs.replace(settings, config_files=files)
+
+
+def db_sync(given: argparse.Namespace) -> int:
+    from cumulet.placement.domain import vocabulary
+
+    with placement_service(given) as placement:
+        vocabulary.sync(placement)
+    return 0
+
+
+def db_version(given: argparse.Namespace) -> int:
+    from cumulet.placement import app
+
+    with placement_service(given, synchronised=False) as placement:
+        print(migrate.current(placement.db, app.SCHEMA) or "none")
+    return 0
+
+
+def db_online_data_migrations(given: argparse.Namespace) -> int:
+    """0: nothing is left to do; 1: stopped by --max-count, call again; 127: a wrong count."""
+    from cumulet.placement.domain import upgrades
+
+    limit = given.max_count
+    if limit is not None and limit < 1:
+        print("Must supply a positive value for max_count")
+        return 127
+    if limit is None:
+        print(f"Running batches of {_BATCH} until complete")
+    found: dict[str, int] = defaultdict(int)
+    completed: dict[str, int] = defaultdict(int)
+    with placement_service(given) as placement:
+        while True:
+            left = limit or _BATCH
+            for migration in upgrades.MIGRATIONS:
+                done = migration(placement, left)
+                found[migration.__name__] += done.found
+                completed[migration.__name__] += done.completed
+                left -= done.completed
+                if left <= 0:
+                    break
+            ran = (limit or _BATCH) - left
+            if limit is not None or ran == 0:
+                break
+    rows = [
+        (migration.__name__, str(found[migration.__name__]), str(completed[migration.__name__]))
+        for migration in upgrades.MIGRATIONS
+    ]
+    print(table(("Migration", "Total Found", "Completed"), rows))
+    return 1 if ran else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="placement-manage", description="Administer Placement's database.")
+    add_options(parser)
+    groups = parser.add_subparsers(required=True, metavar="GROUP")
+    commands = groups.add_parser("db", help="database commands").add_subparsers(required=True, metavar="COMMAND")
+    sync = commands.add_parser("sync", help="Sync the database to the current version.")
+    sync.set_defaults(run=db_sync)
+    version = commands.add_parser("version", help="Report the current database version.")
+    version.set_defaults(run=db_version)
+    online = commands.add_parser("online_data_migrations", help="Run the online data migrations.")
+    online.add_argument("--max-count", type=int, metavar="<number>", help="Maximum number of objects to consider")
+    online.set_defaults(run=db_online_data_migrations)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    given = _parser().parse_args(arguments)
+    try:
+        code = given.run(given)
+    except Refused as error:
+        print(f"placement-manage: {error}", file=sys.stderr)
+        code = 1
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
