@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from cumulet.identity import app, tables
 from cumulet.identity.service import Identity
 from cumulet.kernel.auth import TokenAuthenticator
 from cumulet.kernel.environment import Environment
 from cumulet.kernel.settings import Settings
-from tests.support import Client, StaticVerifier, caller
+from tests.identity.openapi import CheckedClient
+from tests.support import StaticVerifier, caller
 
 CALLERS = {
     "admin": caller("admin", "manager", "member", "reader", user_id="admin", project_id="admin"),
@@ -43,12 +45,21 @@ def identity(module_database_url: str, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="module")
-def client(identity: Identity) -> Client:
+def client(identity: Identity) -> Caller:
     """Asks the API; without `token=` as an administrator."""
     return Caller(identity, "admin")
 
 
-class Caller(Client):
+@pytest.fixture(scope="module")
+def default_domain(identity: Identity) -> str:
+    """The domain of what a client names no domain for."""
+    row = {"id": "default", "domain_id": tables.ROOT, "name": "Default", "is_domain": True}
+    with identity.db.write() as connection:
+        connection.execute(sa.insert(tables.projects).values(**row, options="{}", extra="{}"))
+    return "default"
+
+
+class Caller(CheckedClient):
     """A client that always sends the same token; `as_(…)` gives one for another caller."""
 
     def __init__(self, identity: Identity, token: str, known: StaticVerifier | None = None) -> None:

@@ -2,14 +2,13 @@
 
 `CheckedClient` is a `Client` that raises AssertionError for an answer that is not as `tests/reference/identity-v3.yaml`
 says, and for a request that is not and was accepted all the same. Where the specification and Keystone differ Keystone
-is right; DIFFERENCES lists these places, each with its reason.
+is right; `openapi_differences` lists these places, each with its reason.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import jsonschema
 import yaml
 
 from cumulet.kernel.client import Response
+from tests.identity.openapi_differences import DIFFERENCES, Difference
 from tests.support import Client
 
 SPECIFICATION = Path(__file__).parent.parent / "reference" / "identity-v3.yaml"
@@ -37,72 +37,6 @@ _ERROR = {
         }
     },
 }
-ANYTHING: dict[str, Any] = {}
-_TEXT_OR_NULL = {"type": ["string", "null"]}
-
-
-@dataclass(frozen=True)
-class Difference:
-    """`what` the specification says of `operation` is replaced by `instead`.
-
-    `operation` is `METHOD /path` with `*` for any method or the rest of a path; `what` is `status` (`instead`: the
-    right one), or `request`, `response` or `query` and the way to a schema in it (`response/properties/user`).
-    """
-
-    operation: str
-    what: str
-    instead: Any
-    reason: str
-
-    def means(self, operation: str) -> bool:
-        pattern = re.escape(self.operation).replace(r"\*", ".*")
-        return re.fullmatch(pattern, operation) is not None
-
-
-DIFFERENCES = [
-    Difference("POST /v3/domains", "status", 201, "what creates answers 201"),
-    Difference("POST /v3/projects", "status", 201, "what creates answers 201"),
-    Difference("POST /v3/users", "status", 201, "what creates answers 201"),
-    Difference("POST /v3/groups", "status", 201, "what creates answers 201"),
-    Difference("GET /v3/groups/{group_id}/users/{user_id}", "status", 204, "a check has no body"),
-    Difference("PUT /v3/groups/{group_id}/users/{user_id}", "status", 204, "adding to a group has no body"),
-    Difference("PUT /v3/projects/{project_id}/tags", "status", 200, "replacing tags creates no resource"),
-    Difference("PUT /v3/domains/{domain_id}/config", "status", (200, 201), "201 only where there was none before"),
-    Difference(
-        "* /v3/domains*",
-        "response/properties/domain/additionalProperties",
-        True,
-        "keys a client had added are given back, as with projects and users",
-    ),
-    Difference(
-        "GET /v3/domains", "response/properties/domains/items/additionalProperties", True, "as for one domain"
-    ),
-    Difference("GET /v3/users/{user_id}/groups", "response/properties/groups/items/properties", {
-        "id": {"type": "string"},
-        "name": {"type": "string"},
-        "domain_id": {"type": "string"},
-        "description": _TEXT_OR_NULL,
-        "membership_expires_at": _TEXT_OR_NULL,
-        "links": {"type": "object", "required": ["self"]},
-    }, "descriptions may be null, and memberships without an end have null for it"),
-    Difference("GET /v3/users/{user_id}/projects", "response/properties/projects/items/properties/description",
-        _TEXT_OR_NULL, "descriptions may be null, as in /v3/projects"),
-    Difference("* /v3/domains", "query/enabled", ANYTHING, "YAML reads some of the words meant here as true and false"),
-    Difference("* /v3/projects", "query/enabled", ANYTHING, "YAML reads some words meant here as true and false"),
-    Difference("* /v3/projects", "query/is_domain", ANYTHING, "YAML reads some words meant here as true and false"),
-    Difference("* /v3/users", "query/enabled", ANYTHING, "YAML reads some words meant here as true and false"),
-    *(
-        Difference(f"* /v3/{path}", f"{side}/properties/{noun}/properties/{flag}", ANYTHING,
-            "YAML reads some of the words meant here as true and false")
-        for noun, path, flags in (
-            ("domain", "domains*", ("enabled",)),
-            ("project", "projects*", ("enabled", "is_domain")),
-            ("user", "users*", ("enabled",)),
-        )
-        for flag in flags
-        for side in ("request", "response")
-    ),
-]  # fmt: skip
 
 
 class Operation:

@@ -43,12 +43,25 @@ SECURITY_COMPLIANCE = [
 ASSIGNMENT = [
     cfg.ListOpt("prohibited_implied_role", default=["admin"], help="Names of roles that no other may imply."),
 ]
+UNIFIED_LIMIT = [
+    cfg.StrOpt("enforcement_model", default="flat", choices=["flat", "strict_two_level"]),
+]
+ENDPOINT_FILTER = [
+    cfg.BoolOpt("return_all_endpoints_if_no_filter", default=True, help="What a project without a filter gets."),
+]
+OAUTH1 = [
+    cfg.IntOpt("request_token_duration", default=28800, min=0, help="In seconds; 0: for ever."),
+    cfg.IntOpt("access_token_duration", default=86400, min=0, help="In seconds; 0: for ever."),
+]
 
 
 def register(conf: cfg.ConfigOpts) -> None:
     conf.register_opts(DEFAULT)
     conf.register_opts(IDENTITY, group="identity")
     conf.register_opts(ASSIGNMENT, group="assignment")
+    conf.register_opts(UNIFIED_LIMIT, group="unified_limit")
+    conf.register_opts(ENDPOINT_FILTER, group="endpoint_filter")
+    conf.register_opts(OAUTH1, group="oauth1")
     conf.register_opts(RESOURCE, group="resource")
     conf.register_opts(SECURITY_COMPLIANCE, group="security_compliance")
     conf.register_opts(ldap_options.LDAP, group="ldap")

@@ -10,6 +10,7 @@ from msgspec import Raw, Struct
 from cumulet.identity import views
 from cumulet.identity.schemas.flags import truth
 from cumulet.identity.service import Identity
+from cumulet.kernel.errors import BadRequest
 from cumulet.kernel.http import Call
 
 _encode = msgspec.json.Encoder().encode
@@ -29,9 +30,17 @@ def given(call: Call[Identity], name: str, body: type[Struct]) -> tuple[dict[str
     if "name" in values:
         values["name"] = values["name"].strip()
     if "tags" in values:
-        values["tags"] = [tag.strip() for tag in values["tags"]]
+        values["tags"] = tags(values["tags"])
     values.pop("extra", None)
     return values, extra
+
+
+def tags(given: list[str]) -> list[str]:
+    """Without the space around them. Raises BadRequest when two are the same."""
+    stripped = [tag.strip() for tag in given]
+    if len(set(stripped)) < len(stripped):
+        raise BadRequest("Invalid input for field 'tags': one stands there twice.")
+    return stripped
 
 
 def spliced(extra: str, view: Struct) -> Struct | Raw:

@@ -74,12 +74,12 @@ def _of_projects(matches: Matches) -> list[sa.Delete | sa.Update]:
 
 
 def _one(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
-    return column == sa.bindparam("id")
+    return column == sa.bindparam("gone")
 
 
 def _within(table: sa.Table) -> Matches:
     """Ids of rows of `table` in the domain."""
-    return lambda column: column.in_(sa.select(table.c.id).where(table.c.domain_id == sa.bindparam("id")))
+    return lambda column: column.in_(sa.select(table.c.id).where(table.c.domain_id == sa.bindparam("gone")))
 
 
 _USER = [*_of_users(_one), sa.delete(users).where(_one(users.c.id))]
@@ -124,11 +124,11 @@ _TRUSTS = sa.delete(trusts).where(trusts.c.id.in_(sa.bindparam("ids", expanding=
 
 def _run(connection: Connection, statements: list[Any], trusts_of: sa.Select[Any], thing_id: str) -> None:
     # MariaDB does not delete from a table that the condition reads, so the trusts are looked up first.
-    found = [trust_id for (trust_id,) in connection.execute(trusts_of, {"id": thing_id})]
+    found = [trust_id for (trust_id,) in connection.execute(trusts_of, {"gone": thing_id})]
     if found:
         connection.execute(_TRUSTS, {"ids": found})
     for statement in statements:
-        connection.execute(statement, {"id": thing_id})
+        connection.execute(statement, {"gone": thing_id})
 
 
 def user(connection: Connection, user_id: str) -> None:
@@ -139,9 +139,9 @@ def user(connection: Connection, user_id: str) -> None:
 def group(connection: Connection, group_id: str) -> None:
     """The members' tokens end if the group gave them roles."""
     generations.bump(connection)
-    if connection.execute(_GROUP_ASSIGNMENTS, {"id": group_id}).rowcount:
-        connection.execute(_END_MEMBERS, {"id": group_id, "at": clock.now()})
-    connection.execute(_GROUP, {"id": group_id})
+    if connection.execute(_GROUP_ASSIGNMENTS, {"gone": group_id}).rowcount:
+        connection.execute(_END_MEMBERS, {"gone": group_id, "at": clock.now()})
+    connection.execute(_GROUP, {"gone": group_id})
 
 
 def project(connection: Connection, project_id: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cumulet.identity import views
+from cumulet.identity import rendering, views
 from cumulet.identity.domain import project_tags
 from cumulet.identity.handlers import projects
 from cumulet.identity.schemas.projects import Tag, TagsBody
@@ -33,7 +33,7 @@ def add(call: Call[Identity], project_id: str, value: str) -> Reply:
 
 def replace(call: Call[Identity], project_id: str) -> Reply:
     projects.allowed(call, project_id, "identity:update_project_tags")
-    wanted = [tag.strip() for tag in call.json(TagsBody).tags]
+    wanted = rendering.tags(call.json(TagsBody).tags)
     return _body(call, project_id, project_tags.replace(call.service, project_id, wanted))
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from cumulet.identity.routes import assignment, auth, catalog, resources
+from cumulet.identity.routes import assignment, auth, catalog, credentials, limits, policies, resources
 
 ROUTES = (
     *auth.ROUTES,
+    *credentials.ROUTES,
     *assignment.ROUTES,
     *catalog.ROUTES,
+    *limits.ROUTES,
+    *policies.ROUTES,
     *resources.ROUTES,
 )

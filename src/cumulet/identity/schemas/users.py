@@ -25,6 +25,11 @@ class UserOptions(Struct, forbid_unknown_fields=True):
     multi_factor_auth_enabled: bool | UnsetType | None = UNSET
     multi_factor_auth_rules: list[Methods] | UnsetType | None = UNSET
 
+    def __post_init__(self) -> None:
+        rules = [tuple(rule) for rule in self.multi_factor_auth_rules or ()]
+        if len(set(rules)) < len(rules) or any(len(set(rule)) < len(rule) for rule in rules):
+            raise ValueError("multi_factor_auth_rules has a rule, or a rule has a method, that stands there twice")
+
 
 class Protocol(Struct):
     protocol_id: str
