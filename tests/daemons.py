@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import ctypes
 import logging
 import os
 import pwd
@@ -15,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,8 +22,7 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
+_GUARD = Path(__file__).with_name("guard.py")
 
 
 def free_port() -> int:
@@ -61,10 +60,6 @@ def account_for(name: str) -> str | None:
     return name
 
 
-def _die_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 class Daemon:
     """One server process with its children; its output is in `<directory>/<name>.log`."""
 
@@ -86,20 +81,16 @@ class Daemon:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, ready: Callable[[], bool], timeout_s: float = 60.0) -> None:
-        group = None if self._account is None else pwd.getpwnam(self._account).pw_gid
-        with self.log.open("ab") as log:
+        guard = [sys.executable, "-S", str(_GUARD), self._account or "-"]
+        with self.log.open("ab") as log_file:
             self._process = subprocess.Popen(
-                self._command,
+                [*guard, *self._command],
                 cwd=self._directory,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                user=self._account,
-                group=group,
-                extra_groups=None if group is None else [],
+                stdout=log_file,
+                stderr=log_file,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
             )
         end = time.monotonic() + timeout_s
         while not ready():

@@ -122,7 +122,7 @@ class PostgreSql:
     def __init__(self) -> None:
         places = sorted((str(path) for path in Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
         initdb = _program("initdb", *places, package="postgresql")
-        server = _program("postgres", *places, package="postgresql")
+        server = Path(initdb).resolve().with_name("postgres")  # of the same version
         account = account_for("postgres")
         self.directory = scratch_directory("postgresql", account)
         self._port = free_port()

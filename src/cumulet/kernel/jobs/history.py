@@ -49,7 +49,7 @@ def jobs_of_request(conn: Connection, table: sa.Table, request_id: str, *, limit
 def backlog(conn: Connection, table: sa.Table, *, clock: Clock = SYSTEM_CLOCK) -> Backlog:
     c = table.c
     counted = sa.select(sa.func.count(), sa.func.min(c.due_at)).where(
-        c.due_at.is_not(None), c.kind.not_like(f"{PERIODIC_PREFIX}%")
+        c.due_at >= 0, c.kind.not_like(f"{PERIODIC_PREFIX}%")
     )
     count, first = conn.execute(counted).one()
     late = 0 if first is None else max(0, clock.now() - first)

@@ -47,14 +47,17 @@ class JobStore:
         self._next_due = sa.select(sa.func.min(c.due_at)).where(c.due_at.is_not(None))
         self._next_due_after = sa.select(sa.func.min(c.due_at)).where(c.due_at > sa.bindparam("after"))
         holder = table.alias("holder")
-        held = sa.exists().where(holder.c.slot == sa.literal("r").concat(sa.func.substr(c.slot, 2)))
+        # No `state = running or not held`: PostgreSQL would read the whole table for a subquery below an OR.
+        held = sa.exists().where(
+            holder.c.slot == sa.literal("r").concat(sa.func.substr(c.slot, 2)), holder.c.id != c.id
+        )
         self._due = (
             sa.select(table)
             .where(
                 c.due_at <= sa.bindparam("now"),
                 # A kind that no engine knows any more ends at its deadline like every other.
                 sa.or_(c.kind.in_(sa.bindparam("kinds", expanding=True)), c.deadline_at < sa.bindparam("now")),
-                sa.or_(c.state == RUNNING, ~held),
+                ~held,
             )
             .order_by(c.due_at)
             .limit(sa.bindparam("count"))
@@ -168,7 +171,7 @@ class JobStore:
     def leases(self, conn: Connection) -> list[tuple[str, str]]:
         """(job id, lease token) of everything that is running."""
         c = self.table.c
-        query = sa.select(c.id, c.lease_owner).where(c.due_at.is_not(None), c.state == RUNNING)
+        query = sa.select(c.id, c.lease_owner).where(c.due_at >= 0, c.state == RUNNING)
         return [(row[0], row[1]) for row in conn.execute(query)]
 
     def end_lease(self, conn: Connection, job_id: str, token: str, now: int) -> None:
