@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -32,6 +34,16 @@ def settings_of(state_dir: Path | None) -> Settings:
     if settings is None:
         fail("There is no cloud here yet. Start one with `cumulet up`.")
     return settings
+
+
+def program() -> str:
+    """What to type to run this program: `cumulet` where the shell finds it, else its path."""
+    found = shutil.which("cumulet")
+    mine = Path(sys.argv[0]).resolve()
+    if found is not None and Path(found).resolve() == mine:
+        return "cumulet"
+    here = Path.cwd()
+    return str(mine.relative_to(here)) if mine.is_relative_to(here) else str(mine)
 
 
 def fail(message: str) -> NoReturn:

@@ -15,12 +15,13 @@ from cumulet.processes import state
 
 
 def describe(settings: Settings, known: state.State | None) -> dict[str, Any]:
-    """What `--json` prints: `supervisor_pid`, `processes`, `services`."""
+    """What `--json` prints. `waiting` are workers that died and will be started again."""
     return {
         "state": known.state if known else "down",
         "message": known.message if known else None,
         "supervisor_pid": known.supervisor.pid if known else None,
         "processes": [_process(p) for p in (known.supervisor, *known.processes) if p.is_alive] if known else [],
+        "waiting": [msgspec.structs.asdict(one) for one in known.waiting] if known else [],
         "services": _services(settings, ask=known is not None),
     }
 

@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from cumulet import services as known_services
-from cumulet.cli.options import StateDir, fail, paths_of
+from cumulet.cli.options import StateDir, fail, paths_of, program
 from cumulet.kernel.settings import Settings
 from cumulet.processes import certificates, launch, logins, state
 
@@ -80,16 +80,17 @@ def _detached(settings: Settings) -> None:
 
 def next_steps(settings: Settings) -> str:
     """What to type now."""
+    name = program()
     which = "" if settings.state_dir is None else f" --state-dir {settings.state_dir}"
     return "\n".join(
         [
-            f'  eval "$(cumulet openrc{which})"',
+            f'  eval "$({name} openrc{which})"',
             "  openstack catalog list",
             "",
             f"  clouds.yaml  {logins.clouds_file(settings.paths)}   (clouds `cumulet` and `demo`)",
-            f"  status       cumulet status{which}",
-            f"  logs         cumulet logs -f{which}",
-            f"  end          cumulet down{which}",
+            f"  status       {name} status{which}",
+            f"  logs         {name} logs -f{which}",
+            f"  end          {name} down{which}",
         ]
     )
 

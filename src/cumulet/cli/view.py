@@ -38,6 +38,8 @@ def table_of_processes(described: dict[str, Any]) -> Table:
             str(process["restarts"]),
             Text(process["reason"] or "", style="yellow"),
         )
+    for place in described["waiting"]:
+        table.add_row(place["role"], "-", "", "", str(place["restarts"]), Text(place["reason"] or "", style="red"))
     total = sum(process["pss_bytes"] for process in described["processes"])
     if described["processes"]:
         table.add_row("together", "", "", megabytes(total), "", "")

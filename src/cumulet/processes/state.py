@@ -36,6 +36,14 @@ class Process(msgspec.Struct, kw_only=True):
                 os.kill(self.pid, number)
 
 
+class Waiting(msgspec.Struct, kw_only=True):
+    """A worker that died and will be started again; its place is empty now."""
+
+    role: str
+    restarts: int
+    reason: str | None
+
+
 class State(msgspec.Struct, kw_only=True):
     """The whole cloud as its supervisor last saw it."""
 
@@ -45,6 +53,7 @@ class State(msgspec.Struct, kw_only=True):
     foreground: bool = False
     message: str | None = None
     processes: list[Process] = []
+    waiting: list[Waiting] = []
 
     def save(self, paths: Paths) -> None:
         file = state_file(paths)

@@ -314,6 +314,11 @@ class Supervisor:
             foreground=self._lifeline is not None,
             message=self._failed,
             processes=[process for process in [*described, *self._predecessors] if process is not None],
+            waiting=[
+                state.Waiting(role=child.role, restarts=child.restarts, reason=child.reason)
+                for child in self._workers
+                if child.pid is None and self._stopping is None
+            ],
         ).save(self.paths)
 
 
