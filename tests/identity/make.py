@@ -60,3 +60,24 @@ def group(identity: Identity, domain_id: str, *members: str, name: str | None = 
 def _insert(identity: Identity, table: sa.Table, row: dict[str, Any]) -> None:
     with identity.db.write() as connection:
         connection.execute(sa.insert(table).values(**row))
+
+
+def service(client: Caller, type_: str = "oven", **fields: Any) -> str:
+    """`name=None` makes one without a name."""
+    body = {"type": type_, "name": "ceres", **fields}
+    made = client.post("/v3/services", {"service": {key: value for key, value in body.items() if value is not None}})
+    assert made.status == 201, made.body
+    return str(made.json()["service"]["id"])
+
+
+def endpoint(client: Caller, service_id: str, **fields: Any) -> str:
+    body = {"interface": "public", "service_id": service_id, "url": "http://host:1/", **fields}
+    made = client.post("/v3/endpoints", {"endpoint": body})
+    assert made.status == 201, made.body
+    return str(made.json()["endpoint"]["id"])
+
+
+def region(client: Caller, region_id: str) -> str:
+    made = client.put(f"/v3/regions/{region_id}", {"region": {}})
+    assert made.status == 201, made.body
+    return region_id

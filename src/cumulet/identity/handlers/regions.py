@@ -43,7 +43,7 @@ def _create(call: Call[Identity], region_id: str | None) -> Reply:
     given, extra = views.known_and_extra(call, "region", RegionBody)
     named = given.pop("id", None)
     if region_id is not None and named is not None and named != region_id:
-        raise BadRequest("Conflicting region IDs specified: the URL and the body's 'id' differ.")
+        raise BadRequest(f'Conflicting region IDs specified (id): "{region_id}" != "{named}"')
     region = regions.create(call.service, region_id or named or hex_id(), given, extra)
     return Reply({"region": _view(call, region)}, 201)
 
@@ -51,7 +51,7 @@ def _create(call: Call[Identity], region_id: str | None) -> Reply:
 def update(call: Call[Identity], region_id: str) -> Reply:
     call.service.policy.can(call.ctx, "identity:update_region")
     given, extra = views.known_and_extra(call, "region", RegionBody)
-    given.pop("id", None)
+    views.check_changes(given, extra, region_id)
     return Reply({"region": _view(call, regions.update(call.service, region_id, given, extra))})
 
 

@@ -6,14 +6,17 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-RegionId = Annotated[str, Meta(min_length=0, max_length=255)]
+from cumulet.identity.schemas.fields import RegionId, ShortDescription
 
 
 class RegionFields(Struct):
-    """What a client may say of a region; other keys are kept in `extra` and given back, as the original does."""
+    """What a client may say of a region; other keys are kept in `extra` and given back, as the original does.
 
-    id: RegionId | None = None
-    description: str | UnsetType | None = UNSET
+    An empty `id` asks for one to be made.
+    """
+
+    id: Annotated[str, Meta(max_length=255)] | None = None
+    description: ShortDescription | UnsetType | None = UNSET
     parent_region_id: RegionId | UnsetType | None = UNSET
 
 
@@ -21,5 +24,5 @@ class RegionBody(Struct):
     region: RegionFields
 
 
-class RegionQuery(Struct):
-    parent_region_id: str | None = None
+class RegionQuery(Struct, forbid_unknown_fields=True):
+    parent_region_id: RegionId | None = None
