@@ -55,3 +55,27 @@ def _limit(network: Network, connection: Connection, project_id: str, resource: 
     own = sa.select(quotas.c.limit).where(quotas.c.project_id == project_id, quotas.c.resource == resource)
     found = connection.execute(own).scalar()
     return int(found if found is not None else network.conf.quotas[f"quota_{resource}"])
+
+
+def all_projects(network: Network, connection: Connection) -> list[dict[str, object]]:
+    """The limits of every project that has some of its own."""
+    found: dict[str, dict[str, object]] = {}
+    for row in connection.execute(sa.select(tables.quotas).order_by(tables.quotas.c.project_id)):
+        limits = found.setdefault(
+            row.project_id, {**defaults(network), "tenant_id": row.project_id, "project_id": row.project_id}
+        )
+        limits[row.resource] = row.limit
+    return list(found.values())
+
+
+def set_limits(connection: Connection, project_id: str, limits: dict[str, int]) -> None:
+    quotas = tables.quotas
+    for resource, limit in limits.items():
+        mine = sa.and_(quotas.c.project_id == project_id, quotas.c.resource == resource)
+        connection.execute(sa.delete(quotas).where(mine))
+        connection.execute(sa.insert(quotas).values(project_id=project_id, resource=resource, limit=limit))
+
+
+def forget(connection: Connection, project_id: str) -> None:
+    """Back to the defaults."""
+    connection.execute(sa.delete(tables.quotas).where(tables.quotas.c.project_id == project_id))
