@@ -52,6 +52,8 @@ def explain(message: str) -> str:
 
 def query_values(query_string: str) -> dict[str, list[str]]:
     values: dict[str, list[str]] = {}
+    if "%00" in query_string:
+        raise BadRequest("The query string has a NUL character.")  # which PostgreSQL takes in no text
     try:
         for key, value in parse_qsl(query_string, keep_blank_values=True, errors="strict"):
             values.setdefault(key, []).append(value)

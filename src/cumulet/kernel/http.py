@@ -187,6 +187,9 @@ def _responder(api: Api[Any], routes: list[Route]) -> Callable[..., None]:
             version = req.context.version = negotiate(versions, req)
         route = only or choose(version)
         req.context.max_body = api.max_body
+        if "\0" in req.path:
+            # No id or name has a NUL, and PostgreSQL does not even look for one.
+            raise NotFound("The resource could not be found.")
         ctx = authenticate(req, required=not route.public)
         ctx.request_id, ctx.global_request_id = req.context.ids
         req.context.caller = ctx
