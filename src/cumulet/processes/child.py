@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from cumulet.processes.state import Process, start_time
 
 LOG = logging.getLogger(__name__)
-_STABLE_S = 10.0  # a process that lived this long is restarted without waiting
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.05, 5.0
 _REASON_BYTES = 4000
 
@@ -52,7 +51,7 @@ class Child:
     exit_code: int | None = None
     _started: float = 0.0
     _started_ticks: int = 0
-    _quick_deaths: int = 0
+    _false_starts: int = 0
     _said: bytes = field(default=b"", repr=False)
 
     def fork(self, close_in_child: Callable[[], None]) -> None:
@@ -99,18 +98,19 @@ class Child:
                 self._close()
         self.exit_code = os.waitstatus_to_exitcode(status)
         self.pid = None
-        self.ready = False
         why = self._why(self.exit_code)
         lived = time.monotonic() - self._started
         if expected and self.exit_code == 0:
+            self.ready = False
             self.start_at = time.monotonic()
             LOG.info("%s ended", self.role, extra={"lived_s": round(lived, 3)})
             return
         self.reason = why
         self.restarts += 1
-        self._quick_deaths = 0 if lived >= _STABLE_S else self._quick_deaths + 1
-        # The first sudden death is answered at once: it is usually somebody's kill.
-        delay = 0.0 if self._quick_deaths < 2 else min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2**self._quick_deaths)
+        # One that had worked is back at once, however it ended; one that cannot even start is tried ever more rarely.
+        self._false_starts = 0 if self.ready else self._false_starts + 1
+        self.ready = False
+        delay = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2**self._false_starts) if self._false_starts else 0.0
         self.start_at = time.monotonic() + delay
         LOG.warning("%s ended: %s", self.role, why, extra={"lived_s": round(lived, 3), "again_in_s": delay})
 

@@ -338,7 +338,8 @@ def main() -> int:
         return Supervisor(settings, reports=given.reports, lifeline=given.lifeline).run()
     except AlreadyRunning:
         if given.reports is not None:
-            os.write(given.reports, msgspec.json.encode(Report(failed="the cloud is already running")) + b"\n")
+            with contextlib.suppress(BrokenPipeError):
+                os.write(given.reports, msgspec.json.encode(Report(failed="the cloud is already running")) + b"\n")
         return 1
 
 
