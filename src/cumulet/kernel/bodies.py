@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl
 
@@ -64,16 +65,19 @@ def query_values(query_string: str) -> dict[str, list[str]]:
 
 def query_struct(values: dict[str, list[str]], kind: type[T]) -> T:
     """Query values as a Struct: list fields take every value, others the last one; text becomes number or bool."""
-    fields = {field.encode_name: field for field in msgspec.structs.fields(cast(Any, kind))}
-    plain: dict[str, Any] = {}
-    for key, given in values.items():
-        field = fields.get(key)
-        repeated = field is not None and _is_list(field.type)
-        plain[key] = given if repeated else given[-1]
+    repeated = _repeated(cast(Any, kind))
+    plain: dict[str, Any] = {key: given if key in repeated else given[-1] for key, given in values.items()}
     try:
         return msgspec.convert(plain, kind, strict=False)
     except msgspec.ValidationError as error:
         raise BadRequest(explain(str(error))) from None
+
+
+@cache
+def _repeated(kind: type[Any]) -> frozenset[str]:
+    """The keys that a query may give several times."""
+    fields = msgspec.structs.fields(kind)
+    return frozenset(field.encode_name for field in fields if _is_list(field.type))
 
 
 def _is_list(annotation: Any) -> bool:

@@ -15,6 +15,7 @@ from oslo_policy import policy as oslo_policy
 
 from cumulet.kernel.context import Context
 from cumulet.kernel.errors import Forbidden
+from cumulet.kernel.policy_checks import Compiled
 
 Rule = oslo_policy.DocumentedRuleDefault | oslo_policy.RuleDefault
 _RELOAD_SECONDS = 1.0
@@ -50,6 +51,7 @@ class Policy:
         self._checked = time.monotonic()
         self._lock = threading.Lock()
         self._attributes: dict[str, frozenset[str] | None] = {}
+        self._rules = Compiled(self._enforcer)
 
     def _mtime(self) -> float:
         return self._path.stat().st_mtime if self._path.exists() else 0.0
@@ -66,18 +68,18 @@ class Policy:
                 self._enforcer.use_conf = self._path.exists()
                 self._enforcer.load_rules(force_reload=True)
                 self._attributes = {}
+                self._rules = Compiled(self._enforcer)
 
     def allows(self, ctx: Context, rule: str, target: Mapping[str, Any] | None = None) -> bool:
         """Whether `ctx` may do `rule` on `target` (attributes as the rules name them: `user_id`, `target.user.id`)."""
         self._refresh()
-        check = self._enforcer.rules.get(rule)
-        if check is None:
+        evaluate = self._rules.rule(rule)
+        if evaluate is None:
             raise LookupError(f"no policy rule is called {rule}")
         registered = self._enforcer.registered_rules.get(rule)
         if registered is not None and registered.scope_types and _scope_of(ctx) not in registered.scope_types:
             return False
-        credentials = ctx.policy_credentials()
-        return bool(check(_flat(target or {}), credentials, self._enforcer, rule))
+        return evaluate(_flat(target or {}), ctx.policy_credentials())
 
     def attributes(self, rule: str) -> frozenset[str] | None:
         """The target attributes that a rule and the rules it names look at; None when that cannot be told.
