@@ -70,7 +70,7 @@ class Caller(CheckedClient):
         )
         super().__init__(app.build_api(identity, authenticate), **{"X-Auth-Token": token})
 
-    def as_(self, token: str, **fields: Any) -> Caller:
+    def as_(self, token: str, /, **fields: Any) -> Caller:
         """As one of CALLERS, or as a new caller: `as_("boss", roles=("admin",), domain_id="d")`."""
         if fields:
             self.known.tokens[token] = caller(*fields.pop("roles", ()), **{"project_id": None, **fields})

@@ -21,6 +21,7 @@ from cumulet.kernel.client import Response
 from tests.identity.openapi_differences import DIFFERENCES, Difference
 from tests.support import Client
 
+_FORM = "application/x-www-form-urlencoded"  # what OAuth 1.0a answers with: not JSON, and not described
 SPECIFICATION = Path(__file__).parent.parent / "reference" / "identity-v3.yaml"
 _ERROR = {
     "type": "object",
@@ -92,7 +93,7 @@ class Operation:
         if self.method == "HEAD" or answer.status == 204:
             if answer.body:
                 yield "a body where there is to be none"
-        elif answer.body:
+        elif answer.body and answer.headers.get("content-type") != _FORM:
             yield from (
                 f"answer {error.json_path}: {error.message}" for error in self._response.iter_errors(answer.json())
             )

@@ -32,6 +32,7 @@ class Difference:
 
 _CREATE = (
     "OS-EP-FILTER/endpoint_groups",
+    "OS-OAUTH1/*",
     "OS-TRUST/trusts",
     "auth/tokens",
     "credentials",
@@ -81,6 +82,8 @@ DIFFERENCES = [
         _TEXT_OR_NULL,
         "descriptions may be null, as in /v3/roles",
     ),
+    Difference("GET /v3/*/access_tokens/{access_token_id}/roles/{role_id}", "status", 200, "it shows the role"),
+    Difference("PUT /v3/OS-OAUTH1/authorize/{request_token_id}", "status", 200, "authorizing creates no resource"),
     Difference("PUT /v3/projects/{project_id}/tags", "status", 200, "replacing tags creates no resource"),
     Difference("PUT /v3/domains/{domain_id}/config", "status", (200, 201), "201 only where there was none before"),
     Difference(

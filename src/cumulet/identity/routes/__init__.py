@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cumulet.identity.routes import assignment, auth, catalog, credentials, limits, policies, resources
+from cumulet.identity.routes import assignment, auth, catalog, credentials, limits, oauth1, policies, resources
 
 ROUTES = (
     *auth.ROUTES,
@@ -10,6 +10,7 @@ ROUTES = (
     *assignment.ROUTES,
     *catalog.ROUTES,
     *limits.ROUTES,
+    *oauth1.ROUTES,
     *policies.ROUTES,
     *resources.ROUTES,
 )
