@@ -22,18 +22,9 @@ def differences(database: Database, schema: Schema, metadata: sa.MetaData) -> li
     from alembic.runtime.migration import MigrationContext
 
     with database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts=_options(schema))
+        context = MigrationContext.configure(connection, opts=migrate.comparison(schema))
         found: list[Any] = compare_metadata(context, metadata)
         return found
-
-
-def _options(schema: Schema) -> dict[str, Any]:
-    return {
-        "compare_type": True,
-        "compare_server_default": True,
-        "version_table": schema.version_table,
-        "include_object": lambda thing, name, kind, *_: not (kind == "table" and name == schema.version_table),
-    }
 
 
 def write(service: str, message: str) -> Path | None:

@@ -5,11 +5,15 @@ Alembic is only imported when there is something to do: an up-to-date database c
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import importlib.resources
+import os
 from argparse import Namespace
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -63,13 +67,9 @@ def upgrade(database: Database, schema: Schema, revision: str = "head") -> bool:
         return False
     from alembic import command
 
-    with database.engine.connect() as connection:
-        _take_turn(connection, database)
-        try:
-            if current(database, schema) != schema.head or revision != "head":
-                command.upgrade(configuration(schema, connection), revision)
-        finally:
-            _end_turn(connection, database)
+    with _turn(database), database.engine.connect() as connection:
+        if current(database, schema) != schema.head or revision != "head":
+            command.upgrade(configuration(schema, connection), revision)
     return True
 
 
@@ -86,22 +86,46 @@ def configuration(schema: Schema, connection: sa.Connection) -> Config:
     return config
 
 
+def comparison(schema: Schema) -> dict[str, Any]:
+    """How Alembic tells whether a database and the tables differ."""
+
+    def other_type(context: Any, inspected: Any, column: Any, inspected_type: Any, wanted: Any) -> bool | None:
+        # MariaDB stores TEXT(16000000) as the smallest kind that holds it, and tells that kind's name afterwards.
+        if type(inspected_type).__name__ in ("MEDIUMTEXT", "LONGTEXT") and isinstance(wanted, sa.Text):
+            return wanted.length is None or wanted.length < 65536
+        return None  # Alembic's own judgement
+
+    def is_ours(thing: Any, name: str | None, kind: str, *_: Any) -> bool:
+        return not (kind == "table" and name == schema.version_table)
+
+    return {"compare_type": other_type, "include_object": is_ours, "version_table": schema.version_table}
+
+
 _LOCK = 0x63756D75  # "cumu": one migration at a time on a shared server
 
 
-def _take_turn(connection: sa.Connection, database: Database) -> None:
-    if database.backend == "mysql":
-        connection.execute(sa.text("SELECT GET_LOCK('cumulet-migration', 300)")).scalar()
-    elif database.backend == "postgresql":
-        connection.execute(sa.text(f"SELECT pg_advisory_lock({_LOCK})")).scalar()
-    connection.commit()
-
-
-def _end_turn(connection: sa.Connection, database: Database) -> None:
-    if connection.in_transaction():
-        connection.rollback()
-    if database.backend == "mysql":
-        connection.execute(sa.text("SELECT RELEASE_LOCK('cumulet-migration')")).scalar()
-    elif database.backend == "postgresql":
-        connection.execute(sa.text(f"SELECT pg_advisory_unlock({_LOCK})")).scalar()
-    connection.commit()
+@contextlib.contextmanager
+def _turn(database: Database) -> Iterator[None]:
+    """One migration at a time over all hosts of a database, given back by any death."""
+    if database.is_sqlite:
+        descriptor = os.open(f"{database.url.database}.migration", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+        return
+    with database.engine.connect() as connection:
+        if database.backend == "mysql":
+            connection.execute(sa.text("SELECT GET_LOCK('cumulet-migration', 300)")).scalar()
+        else:
+            connection.execute(sa.text(f"SELECT pg_advisory_lock({_LOCK})")).scalar()
+        connection.commit()
+        try:
+            yield
+        finally:
+            if database.backend == "mysql":
+                connection.execute(sa.text("SELECT RELEASE_LOCK('cumulet-migration')")).scalar()
+            else:
+                connection.execute(sa.text(f"SELECT pg_advisory_unlock({_LOCK})")).scalar()
+            connection.commit()
