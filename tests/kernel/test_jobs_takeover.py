@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -12,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from cumulet.kernel.jobs import Job
+from cumulet.kernel.jobs import Job, backlog
 from cumulet.kernel.jobs.owner import LeaseOwner
-from tests.kernel.jobs_support import Cloud
+from tests.kernel.jobs_support import Cloud, eventually
 
 ENGINE = """
 import sys, time
@@ -117,6 +119,63 @@ def test_a_job_that_kills_its_engine_each_time_ends_and_tells_why(cloud: Cloud, 
         row = cloud.until_over(job_id)
 
     assert (row.state, row.last_error) == ("failed", "The engine stopped 1 times while it worked on this.")
+
+
+STORM = """
+import sys, time
+from tests.kernel.jobs_support import Cloud
+cloud = Cloud(sys.argv[1])
+def build(job, container):
+    time.sleep(0.002)
+    with cloud.db.write() as conn:
+        c = cloud.servers.c
+        conn.execute(cloud.servers.update().where(c.id == job.subject).values(status=c.status.concat("x")))
+        job.complete(conn)
+cloud.registry.register("build", build)
+with cloud.engine(lease_s=1, workers=4):
+    print("up", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_every_job_is_done_exactly_once_while_engines_are_killed(cloud: Cloud, database_url: str) -> None:
+    root = str(Path(__file__).parents[2])
+
+    def start() -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", STORM, database_url]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root)
+
+    def open_jobs() -> int:
+        with cloud.db.read() as conn:
+            return backlog(conn, cloud.jobs).open
+
+    for number in range(400):
+        cloud.add_server(f"s{number}", "")
+        cloud.enqueue("build", subject=f"s{number}", max_attempts=1000)
+    engines = [start(), start()]
+    kills = 0
+    try:
+        while open_jobs() and kills < 8:
+            victim = engines.pop(0)
+            assert victim.stdout is not None
+            assert victim.stdout.readline() == "up\n"
+            time.sleep(random.uniform(0.02, 0.4))
+            victim.kill()
+            victim.wait()
+            kills += 1
+            engines.append(start())
+        eventually(lambda: not open_jobs(), timeout_s=60)
+    finally:
+        for engine in engines:
+            engine.kill()
+            engine.wait()
+
+    with cloud.db.read() as conn:
+        statuses = conn.execute(sa.select(cloud.servers.c.status)).scalars().all()
+        states = conn.execute(sa.select(cloud.jobs.c.state).where(cloud.jobs.c.kind == "build")).scalars().all()
+    assert kills > 1
+    assert set(states) == {"done"}
+    assert set(statuses) == {"x"}
 
 
 def test_only_the_dead_on_this_machine_are_known_to_be_dead() -> None:
