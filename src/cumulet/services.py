@@ -59,6 +59,15 @@ SERVICES: tuple[Service, ...] = (
         "cumulet.placement.app",
         user="placement",
     ),
+    Service(
+        "network",
+        "neutron",
+        9696,
+        "/networking",
+        (CatalogEntry("network", "neutron", "", "OpenStack Networking"),),
+        "cumulet.network.app",
+        user="neutron",
+    ),
 )
 
 

@@ -214,18 +214,3 @@ def add_defaults(network: Network, connection: Connection, project_id: str, grou
             values["remote_group_id"] = group_id
         values |= {"project_id": project_id, "security_group_id": group_id, "description": row.description}
         _insert(network, connection, values, is_default)
-
-
-FACTORY: Final[tuple[Values, ...]] = tuple(
-    {
-        "direction": direction,
-        "ethertype": ethertype,
-        "remote_group_id": PARENT if direction == "ingress" else None,
-        "used_in_default_sg": True,
-        "used_in_non_default_sg": direction == "egress",
-        "description": "",
-    }
-    for direction in ("egress", "ingress")
-    for ethertype in ("IPv4", "IPv6")
-)
-"""What a cloud begins with: everything out; in a project's default group, everything in from its own members."""

@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cumulet.kernel.policy import Rule
-from cumulet.network.policies import address_scopes, base, networks, ports, quotas, routers, security_groups, subnets
+from cumulet.network.policies import (
+    address_scopes,
+    base,
+    networks,
+    operators,
+    ports,
+    quotas,
+    routers,
+    security_groups,
+    subnets,
+)
 
 
 def rules() -> Iterator[Rule]:
-    for module in (base, address_scopes, networks, ports, quotas, routers, security_groups, subnets):
+    for module in (base, address_scopes, networks, operators, ports, quotas, routers, security_groups, subnets):
         yield from module.RULES

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from cumulet.network.routes import addresses, core, meta, routers, security
+from cumulet.network.routes import addresses, core, meta, operators, routers, security
 
-ROUTES = (*meta.ROUTES, *core.ROUTES, *addresses.ROUTES, *routers.ROUTES, *security.ROUTES)
+ROUTES = (*meta.ROUTES, *core.ROUTES, *addresses.ROUTES, *routers.ROUTES, *security.ROUTES, *operators.ROUTES)
