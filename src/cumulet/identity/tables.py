@@ -28,6 +28,7 @@ projects = _table(
     json_text("options"),
     json_text("extra"),
     sa.UniqueConstraint("domain_id", "name", name="uq_projects_domain_name"),
+    sa.Index("ix_projects_name", "name"),
 )
 project_tags = _table(
     "project_tags",
@@ -62,6 +63,7 @@ users = _table(
     moment("created_at"),
     sa.Column("last_active_on", sa.String(10)),  # YYYY-MM-DD, kept while disable_user_account_days_inactive is set
     sa.UniqueConstraint("domain_id", "name", name="uq_users_domain_name"),
+    sa.Index("ix_users_name", "name"),
 )
 password_history = _table(
     "password_history",
@@ -79,6 +81,7 @@ groups = _table(
     sa.Column("description", sa.Text),
     json_text("extra"),
     sa.UniqueConstraint("domain_id", "name", name="uq_groups_domain_name"),
+    sa.Index("ix_groups_name", "name"),
 )
 memberships = _table(
     "memberships",
