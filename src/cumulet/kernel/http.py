@@ -15,11 +15,12 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import falcon
 import msgspec
+from sqlalchemy.exc import DataError
 
 from cumulet.kernel import bodies, context, metrics
 from cumulet.kernel.context import Context
 from cumulet.kernel.db import TransactionLost, run_again
-from cumulet.kernel.errors import ApiError, InternalError, MethodNotAllowed, NotFound
+from cumulet.kernel.errors import ApiError, BadRequest, InternalError, MethodNotAllowed, NotFound
 from cumulet.kernel.microversions import Microversions, Version
 
 LOG = logging.getLogger("cumulet.http")
@@ -157,6 +158,7 @@ def application(api: Api[Any]) -> falcon.App:
     app.add_error_handler(ApiError, _answer_error(api))
     app.add_error_handler(falcon.HTTPError, _answer_http_error(api))
     app.add_error_handler(Exception, _answer_crash(api))
+    app.add_error_handler(DataError, _answer_bad_value(api))
     return app
 
 
@@ -354,6 +356,19 @@ def _answer_crash(api: Api[Any]) -> ErrorHandler:
         )
 
     return crash
+
+
+def _answer_bad_value(api: Api[Any]) -> ErrorHandler:
+    """What a database refuses to hold (PostgreSQL: a text with a NUL) came from the client, wherever it got through."""
+    answer = _answer_error(api)
+
+    def refuse(req: falcon.Request, resp: falcon.Response, error: DataError, params: dict[str, Any]) -> None:
+        LOG.warning("%s %s: the database refused a value: %s", req.method, req.path, type(error.orig).__name__)
+        answer(
+            req, resp, BadRequest("The request holds a value that cannot be stored, such as a NUL character."), params
+        )
+
+    return refuse
 
 
 def _drain(req: falcon.Request) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from cumulet.identity.domain import generations, revocations
 from cumulet.identity.domain.token_documents import describe
 from cumulet.identity.domain.token_parts import Reader
-from cumulet.identity.errors import not_found
+from cumulet.identity.errors import not_found, unauthorized
 from cumulet.identity.service import Identity
 from cumulet.identity.tokens.memory import Answers, TokenRecord
 from cumulet.identity.tokens.payload import Payload
@@ -130,6 +130,9 @@ def issue(
         # A token never outlives the trust or application credential it came from (CVE-2022-2447).
         payload = _ending(payload, record.ends_at)
         record = describe(reader, None, payload)
+    tokens.revocations.catch_up(reader.connection, reader.generation)
+    if tokens.revocations.is_revoked(record.facts):
+        raise unauthorized()
     text = tokens.provider.seal(payload)
     record.caller.auth_token = text
     tokens.answers.put(Answers.key(text), record)

@@ -239,6 +239,16 @@ def _check_unique(connection: Connection, row: dict[str, Any]) -> None:
         raise Conflict(f"Conflict occurred attempting to store trust - Duplicate entry found with ID {row['id']}.")
 
 
+def check_uses(trust: Trust) -> None:
+    """Raises Forbidden for one whose uses are used up: the original shows it no more."""
+    if trust.remaining_uses == 0:
+        raise _used_up(trust)
+
+
+def _used_up(trust: Trust) -> Forbidden:
+    return Forbidden(f"No remaining uses for trust: {trust.id}.")
+
+
 def consume_use(identity: Identity, trust: Trust) -> None:
     """Count one token of a trust with limited uses. Raises Forbidden when none is left."""
     if trust.remaining_uses is None:
@@ -250,7 +260,7 @@ def consume_use(identity: Identity, trust: Trust) -> None:
     )
     with identity.db.write() as connection:
         if connection.execute(count).rowcount == 0:
-            raise Forbidden(f"No remaining uses for trust: {trust.id}.")
+            raise _used_up(trust)
 
 
 def delete(identity: Identity, trust_id: str) -> None:

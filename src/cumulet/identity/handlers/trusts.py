@@ -85,7 +85,9 @@ def index(call: Call[Identity]) -> Reply:
 
 
 def show(call: Call[Identity], trust_id: str) -> Reply:
-    return Reply({"trust": _whole_view(call, _allowed(call, "identity:get_trust", trust_id))})
+    trust = _allowed(call, "identity:get_trust", trust_id)
+    trusts.check_uses(trust)
+    return Reply({"trust": _whole_view(call, trust)})
 
 
 def create(call: Call[Identity]) -> Reply:

@@ -8,6 +8,7 @@ directory before already decrypts with it. Files are readable by their owner onl
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import threading
 import time
@@ -18,15 +19,24 @@ from typing import Generic, TypeVar
 
 from cryptography.fernet import Fernet
 
+from cumulet.kernel.errors import ServiceUnavailable
 from cumulet.kernel.settings import write_private
 
+LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 _STAGED = 0
 _CHECK_SECONDS = 1.0
 
 
-class NoKeys(Exception):
-    """The repository has no key to work with. The message names it."""
+class NoKeys(ServiceUnavailable):
+    """The repository has no key to work with: `str()` names it, clients are only told that there is none."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("The Identity service has no keys to work with yet.")
+        self._detail = detail
+
+    def __str__(self) -> str:
+        return self._detail
 
 
 def setup(repository: Path) -> bool:
@@ -69,7 +79,9 @@ def load(repository: Path) -> list[bytes]:
     except FileNotFoundError:
         keys = []
     if not keys:
-        raise NoKeys(f"{repository} has no keys: run keystone-manage fernet_setup or credential_setup")
+        detail = f"{repository} has no keys: run keystone-manage fernet_setup or credential_setup"
+        LOG.error(detail)
+        raise NoKeys(detail)
     return keys
 
 
