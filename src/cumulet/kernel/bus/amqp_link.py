@@ -43,7 +43,7 @@ class Brokers:
     def __init__(self, url: TransportUrl, tls_options: dict[str, Any] | None = None) -> None:
         self._url = url
         self._first = random.randrange(len(url.brokers))
-        self._tls: bool | dict[str, Any] = (tls_options or {"server_hostname": None}) if url.tls else False
+        self._tls_options = tls_options or {}
 
     def open(self, *, heartbeat_s: float = 0, confirm: bool = False) -> Connection:
         """A connection, established. Raises one of LINK_ERRORS when no broker answers."""
@@ -73,7 +73,8 @@ class Brokers:
             password=broker.password,
             virtual_host=self._url.virtual_host,
             transport="pyamqp",
-            ssl=self._tls,
+            # The name is given always: without it the certificate's would not be compared.
+            ssl={"server_hostname": broker.host, **self._tls_options} if self._url.tls else False,
             connect_timeout=_CONNECT_S,
             heartbeat=heartbeat_s,
             transport_options={"confirm_publish": confirm},
