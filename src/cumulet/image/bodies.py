@@ -1,0 +1,39 @@
+"""Reading request bodies as Image's clients send them: JSON whatever the Content-Type says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from cumulet.image.service import ImageService
+from cumulet.kernel.errors import BadRequest, PayloadTooLarge
+from cumulet.kernel.http import Call
+
+_decode = msgspec.json.Decoder().decode
+MAX_BODY = 4 << 20
+"""Bytes of a JSON body; a namespace of metadata definitions may be large."""
+
+
+def read_json(call: Call[ImageService]) -> Any:
+    """Raises BadRequest for a body that is absent or not JSON, PayloadTooLarge."""
+    req = call.req
+    if (req.content_length or 0) > MAX_BODY:
+        raise PayloadTooLarge(f"Request is too large: at most {MAX_BODY} bytes are accepted.")
+    stream = req.bounded_stream if req.content_length is not None else req.stream
+    data = stream.read(MAX_BODY + 1)
+    if len(data) > MAX_BODY:
+        raise PayloadTooLarge(f"Request is too large: at most {MAX_BODY} bytes are accepted.")
+    if not data:
+        raise BadRequest("Body expected in request.")
+    try:
+        return _decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise BadRequest("Malformed JSON in request body.") from None
+
+
+def read_object(call: Call[ImageService]) -> dict[str, Any]:
+    body = read_json(call)
+    if not isinstance(body, dict):
+        raise BadRequest("The request body must be a JSON object.")
+    return body

@@ -1,0 +1,1 @@
+"""Metadata definitions: which properties resources may have, and what they mean."""
