@@ -51,6 +51,15 @@ SERVICES: tuple[Service, ...] = (
         "cumulet.identity.app",
     ),
     Service(
+        "image",
+        "glance",
+        9292,
+        "/image",
+        (CatalogEntry("image", "glance", "", "OpenStack Image"),),
+        "cumulet.image.app",
+        user="glance",
+    ),
+    Service(
         "placement",
         "placement",
         8778,
