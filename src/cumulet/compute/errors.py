@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from cumulet.kernel.errors import ApiError
+from cumulet.kernel.errors import ApiError, NotFound
 
-_NAMES = {
+_NAMES: Final = {
     400: "badRequest",
     401: "unauthorized",
     403: "forbidden",
     404: "itemNotFound",
     405: "badMethod",
-    406: "notAcceptable",
     409: "conflictingRequest",
     413: "overLimit",
     415: "badMediaType",
@@ -23,20 +22,10 @@ _NAMES = {
 
 
 def error_body(error: ApiError, request_id: str) -> dict[str, Any]:
-    """Under a name by status; 406 has the older form with the versions there are, as the original."""
-    if error.status == 406 and "max_version" in error.details:
-        versions = {key: error.details[key] for key in ("max_version", "min_version")}
-        return {
-            "errors": [
-                {
-                    "request_id": request_id,
-                    "code": "",
-                    "status": 406,
-                    "title": error.title,
-                    "detail": error.message,
-                    "links": [],
-                    **versions,
-                }
-            ]
-        }
+    """Under a name by status; what has no name of its own (406, 500) is a computeFault, as in the original."""
     return {_NAMES.get(error.status, "computeFault"): {"code": error.status, "message": error.message}}
+
+
+def not_found(noun: str, identifier: object) -> NotFound:
+    """`Flavor 7 could not be found.`"""
+    return NotFound(f"{noun} {identifier} could not be found.")

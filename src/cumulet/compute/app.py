@@ -1,0 +1,46 @@
+"""Compute (Nova), put together: options, database, rules, routes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from cumulet.compute import options, policies
+from cumulet.compute.errors import error_body
+from cumulet.compute.microversions import VERSIONS
+from cumulet.compute.paths import ProjectPaths
+from cumulet.compute.routes import ROUTES
+from cumulet.compute.service import Compute
+from cumulet.kernel import clock
+from cumulet.kernel.environment import Environment
+from cumulet.kernel.http import Api, application
+from cumulet.kernel.migrate import Schema
+from cumulet.kernel.policy import Policy
+
+SCHEMA = Schema("compute", "cumulet.compute.migrations")
+REFUSAL: Final = "Policy doesn't allow {rule} to be performed."
+
+
+def build_service(env: Environment) -> Compute:
+    conf = env.config("nova")
+    options.register(conf)
+    return Compute(
+        env=env,
+        conf=conf,
+        db=env.database("compute", conf),
+        policy=Policy(conf, policies.rules(), config_dir=env.paths.config / "nova", refusal=REFUSAL),
+        now=clock.now,
+    )
+
+
+def build_api(compute: Compute) -> Callable[..., Iterable[bytes]]:
+    api: Api[Any] = Api(
+        name="compute",
+        service=compute,
+        routes=ROUTES,
+        authenticate=compute.env.authenticator("compute"),
+        error_body=error_body,
+        microversions=VERSIONS,
+        health=compute.db.ping,
+    )
+    return ProjectPaths(application(api))

@@ -1,0 +1,7 @@
+"""Compute's whole API at a glance: each module is a table of method, path and handler."""
+
+from __future__ import annotations
+
+from cumulet.compute.routes import flavors, versions
+
+ROUTES = (*versions.ROUTES, *flavors.ROUTES)
