@@ -16,7 +16,7 @@ import urllib3
 
 from tests.system.cloud import Cloud, a_cloud, environment, eventually, request
 
-SUITES = (Path(".suites"), Path(os.environ.get("CUMULET_TEST_SUITES", ".suites")))
+SUITES = (Path(".suites"), Path(os.environ.get("CUMULET_SUITES", ".suites")))
 OPENSTACK = next((suite / "bin/openstack" for suite in SUITES if (suite / "bin/openstack").exists()), None)
 
 
