@@ -131,11 +131,12 @@ def _taken(placement: Placement, uuid: str, name: str) -> str:
     )
     with placement.db.read() as connection:
         rows = connection.execute(query).all()
-    found = [f"uuid: {uuid}"] if any(row.uuid == uuid for row in rows) else []
-    found += [f"name: {name}"] if any(row.name == name for row in rows) else []
-    if not found:
+    if not rows:
         raise TransactionLost("the provider with this name was deleted meanwhile")
-    return ", ".join(found)
+    found = [f"uuid: {uuid}"] if any(row.uuid == uuid for row in rows) else []
+    # MariaDB takes names for equal that differ in spaces at their end.
+    named = any(row.name.rstrip() == name.rstrip() for row in rows)
+    return ", ".join([*found, f"name: {name}"] if named or not found else found)
 
 
 def update(

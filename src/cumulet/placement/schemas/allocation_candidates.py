@@ -25,6 +25,9 @@ _KEY = {
     False: re.compile(r"(resources|required|member_of|in_tree)([1-9][0-9]*)?"),
 }
 _LIMIT = re.compile(r"[1-9][0-9]*")
+# More candidates than anybody has; a limit may be written with any number of digits.
+_LARGEST_LIMIT = 10**9
+_LIMIT_DIGITS = 10
 
 
 @dataclass
@@ -90,7 +93,7 @@ def _wide(query: Query) -> WideQuery:
         )
     required, forbidden = _root_traits(query.get("root_required", ()))
     return WideQuery(
-        limit=None if limit is None else int(limit),
+        limit=None if limit is None else min(int(limit[:_LIMIT_DIGITS]), _LARGEST_LIMIT),
         group_policy=policy,
         root_required=required,
         root_forbidden=forbidden,
