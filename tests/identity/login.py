@@ -13,46 +13,12 @@ from cumulet.identity.service import Identity
 from cumulet.identity.tables import DOMAIN, PROJECT, SYSTEM, USER
 from cumulet.kernel.client import Response
 from cumulet.kernel.ids import hex_id
-from tests.identity import make, openapi_differences
+from tests.identity import make
 from tests.identity.conftest import make_identity
 from tests.identity.openapi import CheckedClient
-from tests.identity.openapi_differences import Difference
 
 PASSWORD = "correct horse"
 DEFAULT = "default"
-_LIST_LINKS = {"type": "object", "required": ["self"]}
-
-openapi_differences.DIFFERENCES.extend(
-    [
-        Difference("POST /v3/auth/tokens", "status", 201, "issuing a token answers 201"),
-        Difference(
-            "POST /v3/auth/tokens",
-            "request/properties/auth/properties/scope",
-            {"type": ["object", "string"]},
-            "the word unscoped is a scope too",
-        ),
-        Difference("GET /", "status", 300, "there are several versions to choose from"),
-        Difference(
-            "GET /v3/OS-TRUST/trusts/{trust_id}/roles/{role_id}", "status", 200, "Keystone answers with the role"
-        ),
-        Difference("POST /v3/OS-TRUST/trusts", "status", 201, "what creates answers 201"),
-        Difference("POST /v3/users/{user_id}/*", "status", 201, "what creates answers 201"),
-        Difference("POST /v3/credentials", "status", 201, "what creates answers 201"),
-        Difference(
-            "* /v3/auth/tokens",
-            "response/properties/token/properties/user/properties/password_expires_at",
-            {"type": ["string", "null"]},
-            "most passwords never expire",
-        ),
-        *(
-            Difference(f"* /v3/{extension}/{kind}", f"response/properties/{place}links", _LIST_LINKS, "an object")
-            for extension in ("auth", "OS-FEDERATION")
-            for kind in ("projects", "domains")
-            for place in ("", f"{kind}/items/properties/")
-        ),
-        Difference("* /v3/auth/catalog", "response/properties/links", {}, "an object, as in every answer"),
-    ]
-)
 
 
 class TokenClient(CheckedClient):

@@ -34,7 +34,7 @@ def connection(identity: Identity) -> Iterator[Connection]:
 
 def known(connection: Connection) -> Revocations:
     found = Revocations()
-    found.catch_up(connection, generations.current(connection))
+    found.catch_up(lambda: connection, generations.current(connection))
     return found
 
 
@@ -92,10 +92,10 @@ def test_revoking_moves_the_generation_on(connection: Connection) -> None:
 def test_only_what_is_new_is_read(connection: Connection) -> None:
     events = known(connection)
     revocations.revoke(connection, user_id="trustee")
-    events.catch_up(connection, generations.current(connection))
+    events.catch_up(lambda: connection, generations.current(connection))
     assert events.is_revoked(token())
     connection.execute(sa.delete(tables.revocations))
-    events.catch_up(connection, generations.current(connection) + 1)
+    events.catch_up(lambda: connection, generations.current(connection) + 1)
     assert events.is_revoked(token()), "an event that was read is known until it is too old"
 
 

@@ -27,14 +27,15 @@ SCHEMA = Schema("identity", "cumulet.identity.migrations")
 def build_service(env: Environment) -> Identity:
     conf = env.config("keystone")
     options.register(conf)
+    db = env.database("identity", conf)
     return Identity(
         env=env,
         conf=conf,
-        db=env.database("identity", conf),
+        db=db,
         policy=Policy(conf, policies.rules(), config_dir=env.paths.config / "keystone", refusal=REFUSAL),
         now=clock.now,
         passwords=Passwords(conf.identity.password_hash_rounds or 12),
-        tokens=tokens.build(conf, env.paths),
+        tokens=tokens.build(conf, env.paths, db),
     )
 
 

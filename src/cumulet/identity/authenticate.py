@@ -34,6 +34,7 @@ class Authenticate:
 
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
+        self._admin_token = (identity.conf.admin_token or "").encode()
 
     def __call__(self, req: falcon.Request, *, required: bool) -> Context:
         if not required:
@@ -53,8 +54,7 @@ class Authenticate:
             return Context(auth_token=token, roles=("admin",))
         identity = self._identity
         service_token = req.get_header("X-Service-Token")
-        with identity.db.read() as connection:
-            reader = tokens.reader(identity, connection)
+        with tokens.reading(identity) as reader:
             record = _good(reader, token)
             service = _good(reader, service_token) if service_token else None
         # Handlers that ask about tokens go on under the generation this request began with.
@@ -69,8 +69,8 @@ class Authenticate:
         return ctx
 
     def _is_admin_token(self, token: str) -> bool:
-        wanted = self._identity.conf.admin_token
-        return bool(wanted) and hmac.compare_digest(wanted.encode(), token.encode("utf-8", "surrogateescape"))
+        wanted = self._admin_token
+        return bool(wanted) and hmac.compare_digest(wanted, token.encode("utf-8", "surrogateescape"))
 
 
 def _good(reader: Reader, token: str) -> TokenRecord:

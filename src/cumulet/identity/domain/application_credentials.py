@@ -120,11 +120,14 @@ def find(identity: Identity, user_id: str, *, name: str | None = None) -> list[A
         return _with_parts(connection, rows) if rows else []
 
 
+def known(reader: Reader, credential_id: str) -> ApplicationCredential:
+    """Raises NotFound."""
+    return reader.recall(("application credential", credential_id), lambda: load(reader.connection, credential_id))
+
+
 def usable(reader: Reader, credential_id: str) -> ApplicationCredential:
     """A credential that holds now. Raises NotFound, or Unauthorized when its time is over."""
-    credential = reader.recall(
-        ("application credential", credential_id), lambda: load(reader.connection, credential_id)
-    )
+    credential = known(reader, credential_id)
     if credential.expires_at is not None and credential.expires_at <= reader.identity.now():
         raise unauthorized()
     return credential

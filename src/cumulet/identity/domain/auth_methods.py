@@ -60,8 +60,7 @@ def by_totp(identity: Identity, proof: ByTotp) -> Passed:
 
 def _user(identity: Identity, reference: UserRef) -> users.User | None:
     """None for an unknown user, and for one in a domain that is unknown or disabled."""
-    with identity.db.read() as connection:
-        reader = tokens.reader(identity, connection)
+    with tokens.reading(identity) as reader:
         if reference.name:
             if reference.domain is None:
                 raise expected("domain", "user")
@@ -69,10 +68,10 @@ def _user(identity: Identity, reference: UserRef) -> users.User | None:
                 domain = reader.domain_called(reference.domain.name)
             else:
                 domain = reader.domain(reference.domain.id or "")
-            user = None if domain is None else users.find_by_name(connection, reference.name, domain.id)
+            user = None if domain is None else users.find_by_name(reader.connection, reference.name, domain.id)
         else:
             try:
-                user = users.load(connection, reference.id or "")
+                user = users.load(reader.connection, reference.id or "")
             except NotFound:
                 return None
             domain = reader.domain(user.domain_id)
@@ -120,13 +119,9 @@ def _application_credential(
     identity: Identity, proof: ByApplicationCredential
 ) -> application_credentials.ApplicationCredential | None:
     if proof.id:
-        with identity.db.read() as connection:
-            reader = tokens.reader(identity, connection)
+        with tokens.reading(identity) as reader:
             try:
-                return reader.recall(
-                    ("application credential", proof.id),
-                    lambda: application_credentials.load(connection, proof.id or ""),
-                )
+                return application_credentials.known(reader, proof.id)
             except NotFound:
                 return None
     if not proof.name:

@@ -60,8 +60,8 @@ def _of(credential: credentials.Credential) -> Ec2Credential:
 
 def check_user(identity: Identity, user_id: str) -> None:
     """Raises NotFound."""
-    with identity.db.read() as connection:
-        if tokens.reader(identity, connection).person(user_id) is None:
+    with tokens.reading(identity) as reader:
+        if reader.person(user_id) is None:
             raise not_found("user", user_id)
 
 
@@ -80,8 +80,8 @@ def show(identity: Identity, access: str) -> Ec2Credential:
 
 def create(identity: Identity, user_id: str, project_id: str | None) -> Ec2Credential:
     """Raises NotFound for the project."""
-    with identity.db.read() as connection:
-        if project_id is None or tokens.reader(identity, connection).place(project_id) is None:
+    with tokens.reading(identity) as reader:
+        if project_id is None or reader.place(project_id) is None:
             raise not_found("project", str(project_id))
     blob = {"access": uuid.uuid4().hex, "secret": uuid.uuid4().hex, "trust_id": None}
     made = credentials.create(
@@ -132,8 +132,8 @@ def _token(
         _check_moment(identity, moment_of(request), started_at)
     except BadSignature:
         raise unauthorized() from None
-    with identity.db.read() as connection:
-        return _issue(tokens.reader(identity, connection), credential, started_at)
+    with tokens.reading(identity) as reader:
+        return _issue(reader, credential, started_at)
 
 
 def _check_moment(identity: Identity, said: str | None, now: int) -> None:

@@ -36,8 +36,7 @@ def log_in(identity: Identity, request: LoginRequest) -> tuple[str, TokenRecord]
     started_at = identity.now()
     by_token = next((proof for proof in request.proofs.values() if isinstance(proof, ByToken)), None)
     passed = [_prove(identity, proof) for proof in request.proofs.values() if not isinstance(proof, ByToken)]
-    with identity.db.read() as connection:
-        reader = tokens.reader(identity, connection)
+    with tokens.reading(identity) as reader:
         if by_token is not None:
             passed.append(auth_methods.by_token(reader, by_token, request.scope))
         if not passed:

@@ -87,7 +87,7 @@ def _accept(reader: Reader, user_id: str, text: str) -> Receipt:
     if receipt is None or receipt.user_id != user_id or identity.now() >= receipt.expires_at:
         raise unauthorized()
     revocations = identity.tokens.revocations
-    revocations.catch_up(reader.connection, reader.generation)
+    revocations.catch_up(lambda: reader.connection, reader.generation)
     if revocations.is_revoked(TokenFacts(receipt.issued_at, {"user_id": [user_id]})):
         raise unauthorized()
     return receipt

@@ -10,7 +10,7 @@ a token costs a few dictionary look-ups however many events there are.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -115,12 +115,12 @@ class Revocations:
         self._events: dict[tuple[str, ...], dict[tuple[str, ...], int]] = {}
         self._revoked_at: dict[tuple[tuple[str, ...], tuple[str, ...]], int] = {}
 
-    def catch_up(self, connection: Connection, generation: int) -> None:
+    def catch_up(self, connect: Callable[[], Connection], generation: int) -> None:
         """Learn the events up to `generation` that are new: one range read of the primary key, or nothing to do."""
         if self._generation == generation:
             return
         with self._lock:
-            for row in connection.execute(_NEWER, {"after": self._last}).all():
+            for row in connect().execute(_NEWER, {"after": self._last}).all():
                 self._learn(row)
                 self._last = row.id
             self._generation = generation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from contextlib import ExitStack
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -85,13 +86,31 @@ _DOMAIN_BY_NAME = _IS_DOMAIN.where(projects.c.domain_id == ROOT, projects.c.name
 
 
 class Reader:
-    """Reads the parts of tokens through one connection, or recalls them: all under one generation."""
+    """Reads the parts of tokens, or recalls them: all under one generation. Use it in a `with` block.
 
-    def __init__(self, identity: Identity, connection: Connection, generation: int) -> None:
+    It takes a connection when there is something to read, so what is remembered costs none.
+    """
+
+    def __init__(self, identity: Identity, generation: int) -> None:
         self.identity = identity
-        self.connection = connection
         self.generation = generation
         self._memory = identity.tokens.memory
+        self._stack = ExitStack()
+        self._connection: Connection | None = None
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._connection is not None:
+            self._connection = None
+            self._stack.close()
+
+    @property
+    def connection(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._stack.enter_context(self.identity.db.read())
+        return self._connection
 
     def recall(self, name: Hashable, load: Callable[[], T]) -> T:
         return self._memory.recall(self.generation, name, load)

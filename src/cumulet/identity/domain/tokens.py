@@ -12,9 +12,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.engine import Connection
-
-from cumulet.identity.domain import generations, revocations
+from cumulet.identity.domain import revocations
 from cumulet.identity.domain.token_documents import describe
 from cumulet.identity.domain.token_parts import Reader
 from cumulet.identity.errors import not_found, unauthorized
@@ -36,9 +34,9 @@ class Scope:
     trust_id: str | None = None
 
 
-def reader(identity: Identity, connection: Connection) -> Reader:
+def reading(identity: Identity) -> Reader:
     """Reads under the current generation: one primary key."""
-    return Reader(identity, connection, generations.current(connection))
+    return Reader(identity, identity.tokens.generation.read())
 
 
 def find(reader: Reader, token: str, *, window: int = 0) -> TokenRecord | None:
@@ -68,7 +66,7 @@ def find(reader: Reader, token: str, *, window: int = 0) -> TokenRecord | None:
 
 def _examine(reader: Reader, token: str, payload: Payload) -> TokenRecord | None:
     known = reader.identity.tokens.revocations
-    known.catch_up(reader.connection, reader.generation)
+    known.catch_up(lambda: reader.connection, reader.generation)
     try:
         record = describe(reader, token, payload)
     except ApiError:
@@ -130,7 +128,7 @@ def issue(
         # A token never outlives the trust or application credential it came from (CVE-2022-2447).
         payload = _ending(payload, record.ends_at)
         record = describe(reader, None, payload)
-    tokens.revocations.catch_up(reader.connection, reader.generation)
+    tokens.revocations.catch_up(lambda: reader.connection, reader.generation)
     if tokens.revocations.is_revoked(record.facts):
         raise unauthorized()
     text = tokens.provider.seal(payload)
@@ -158,8 +156,8 @@ def revoke(identity: Identity, record: TokenRecord, *, cascade: bool = True) -> 
 
 def revoke_all_of(identity: Identity, user_id: str) -> None:
     """End every token of a user. Raises NotFound for an unknown user."""
-    with identity.db.read() as connection:
-        if reader(identity, connection).person(user_id) is None:
+    with reading(identity) as reader:
+        if reader.person(user_id) is None:
             raise not_found("user", user_id)
     with identity.db.write() as connection:
         revocations.revoke(connection, user_id=user_id)

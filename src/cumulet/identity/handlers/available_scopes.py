@@ -21,8 +21,8 @@ def catalog(call: Call[Identity]) -> Reply:
     user_id = _user(call, "identity:get_auth_catalog")
     if call.ctx.project_id is None:
         raise Forbidden("You are not authorized to perform the requested action.")
-    with call.service.db.read() as connection:
-        found, _ = tokens.reader(call.service, connection).catalog(call.ctx.project_id, user_id)
+    with tokens.reading(call.service) as reader:
+        found, _ = reader.catalog(call.ctx.project_id, user_id)
     return Reply({"catalog": found, "links": {"self": views.self_url(call, "auth/catalog")}})
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy.engine import Connection
-
 from cumulet.identity import views
 from cumulet.identity.authenticate import challenge
 from cumulet.identity.domain import login, receipts, revocations, tokens
@@ -41,9 +39,9 @@ def show(call: Call[Identity]) -> Reply:
     """What a token says: for its own user, and for services, administrators and readers of the system."""
     rule = "identity:check_token" if call.req.method == "HEAD" else "identity:validate_token"
     subject = call.header(_SUBJECT) or ""
-    with call.service.db.read() as connection:
+    with _reader(call) as reader:
         record = tokens.validate(
-            _reader(call, connection),
+            reader,
             subject,
             allow_expired=bool(call.req.query_string) and _wants_expired(call),
             knows_rules=_knows_rules(call.header("OpenStack-Identity-Access-Rules")),
@@ -55,19 +53,17 @@ def show(call: Call[Identity]) -> Reply:
 def delete(call: Call[Identity]) -> Reply:
     """Revoke a token and, unless `?cascade=false`, those that came out of it."""
     subject = call.header(_SUBJECT)
-    with call.service.db.read() as connection:
-        record = tokens.validate(_reader(call, connection), subject, knows_rules=True)
+    with _reader(call) as reader:
+        record = tokens.validate(reader, subject, knows_rules=True)
     _check_subject(call, "identity:revoke_token", record)
     tokens.revoke(call.service, record, cascade=_truth(call, "cascade", default=True))
     return NO_CONTENT
 
 
-def _reader(call: Call[Identity], connection: Connection) -> Reader:
+def _reader(call: Call[Identity]) -> Reader:
     """Goes on under the generation that the caller's own token was found good in."""
     generation: int | None = getattr(call.req.context, "generation", None)
-    if generation is None:
-        return tokens.reader(call.service, connection)
-    return Reader(call.service, connection, generation)
+    return tokens.reading(call.service) if generation is None else Reader(call.service, generation)
 
 
 def _check_subject(call: Call[Identity], rule: str, record: TokenRecord) -> None:

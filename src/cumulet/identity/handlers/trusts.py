@@ -112,8 +112,8 @@ def create(call: Call[Identity]) -> Reply:
         roles=pairs(body.roles),
         extra={name: value for name, value in extra.items() if name not in given},
     )
-    with call.service.db.read() as connection:
-        trust = trusts.create(tokens.reader(call.service, connection), wanted, source_id=call.ctx.trust_id)
+    with tokens.reading(call.service) as reader:
+        trust = trusts.create(reader, wanted, source_id=call.ctx.trust_id)
     return Reply({"trust": _whole_view(call, trust)}, 201)
 
 

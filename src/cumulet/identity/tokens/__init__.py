@@ -11,10 +11,12 @@ from oslo_config import cfg
 from cumulet.identity.domain.revocations import Revocations
 from cumulet.identity.tokens import jws, keys
 from cumulet.identity.tokens.fernet import FernetProvider
+from cumulet.identity.tokens.generation import CurrentGeneration
 from cumulet.identity.tokens.jws import JwsProvider
 from cumulet.identity.tokens.memory import Answers, Memory
 from cumulet.identity.tokens.payload import Payload
 from cumulet.identity.tokens.vault import Vault
+from cumulet.kernel.db import Database
 from cumulet.kernel.paths import Paths
 
 
@@ -35,6 +37,7 @@ class Tokens:
     provider: Provider
     receipts: FernetProvider
     vault: Vault
+    generation: CurrentGeneration
     revocations: Revocations = field(default_factory=Revocations)
     answers: Answers = field(default_factory=Answers)
     memory: Memory = field(default_factory=Memory)
@@ -62,7 +65,7 @@ class Repositories:
         )
 
 
-def build(conf: cfg.ConfigOpts, paths: Paths) -> Tokens:
+def build(conf: cfg.ConfigOpts, paths: Paths, db: Database) -> Tokens:
     """The tokens of one process. Keys in the state directory are made where they are missing; keys in a directory
     that the operator named are the operator's to make (`keystone-manage fernet_setup`), as with the original."""
     places = Repositories.of(conf, paths)
@@ -82,4 +85,4 @@ def build(conf: cfg.ConfigOpts, paths: Paths) -> Tokens:
         )
     else:
         provider = FernetProvider(places.fernet)
-    return Tokens(provider, FernetProvider(places.receipts), Vault(places.credentials))
+    return Tokens(provider, FernetProvider(places.receipts), Vault(places.credentials), CurrentGeneration(db))
