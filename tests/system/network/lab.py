@@ -11,12 +11,11 @@ import re
 import secrets
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from cumulet.agents.network import netns, processes, sysctl
 from cumulet.agents.network.agent import NetworkAgent
@@ -27,7 +26,11 @@ from cumulet.agents.network.nft import library
 from cumulet.agents.network.report import Report
 from tests.agents.network.cloud import Cloud
 
-TOOLS = ("dnsmasq", "radvd", "keepalived", "ping", "udhcpc", "arping", "nft", "tcpdump")
+PACKAGES = (
+    "busybox", "dnsmasq-base", "iproute2", "iputils-ping", "isc-dhcp-client", "keepalived", "libnftables1", "radvd",
+    "tcpdump", "udhcpc",
+)  # fmt: skip
+TOOLS = ("dnsmasq", "radvd", "keepalived", "ping", "udhcpc", "dhclient", "tcpdump")
 
 
 def missing_for_root_tests() -> str | None:
@@ -36,9 +39,9 @@ def missing_for_root_tests() -> str | None:
         return "needs root: it makes network namespaces"
     absent = [tool for tool in TOOLS if shutil.which(tool) is None]
     if absent:
-        return f"needs {', '.join(absent)} (scripts/host-packages)"
+        return f"needs {', '.join(absent)} (Debian: {' '.join(PACKAGES)})"
     if not library.available():
-        return "needs libnftables1"
+        return "needs libnftables.so.1 (Debian: libnftables1)"
     return None
 
 
@@ -151,11 +154,10 @@ class Host:
     def process(self) -> subprocess.Popen[bytes]:
         """The agent as a process of its own, to be killed."""
         file = self.lab.directory / f"{self.name}.json"
-        file.write_bytes(msgspec.json.encode(self.config))
+        file.write_bytes(self.config.to_json())
         with (self.lab.directory / f"{self.name}.log").open("ab") as log:
             process = subprocess.Popen(
-                ["python", "-m", "cumulet.agents.network", str(file)],
-                executable=shutil.which("python") if not (v := os.environ.get("VIRTUAL_ENV")) else f"{v}/bin/python",
+                [sys.executable, "-m", "cumulet.agents.network", str(file)],
                 stdout=log,
                 stderr=log,
             )

@@ -85,7 +85,7 @@ def test_a_new_port_gets_its_lease_without_a_restart(lab: Lab, cloud: Cloud) -> 
     lease = net.lease(b, "-O", "bootfile")
     assert lease is not None
     assert (lease["ip"], lease["hostname"]) == ("10.0.0.12", "web")
-    assert lease["boot_file"] == "pxelinux.0"
+    assert lease["bootfile"] == "pxelinux.0", lease
     assert net.dnsmasq == before
 
 
@@ -164,7 +164,7 @@ def test_a_network_that_goes_takes_its_server_along(lab: Lab, cloud: Cloud) -> N
 
 @pytest.mark.parametrize("mode", ["dhcpv6-stateful", "dhcpv6-stateless"])
 def test_ipv6(lab: Lab, cloud: Cloud, mode: str) -> None:
-    """Asked with busybox's DHCPv6 client: a fixed address (stateful), or only the DNS server (stateless)."""
+    """A fixed address and the DNS server (stateful), or the DNS server alone (stateless)."""
     net = Network(lab, cloud)
     v6 = cloud.subnet(
         net.network, "fd00:10::/64", ipv6_address_mode=mode, ipv6_ra_mode=mode, dns_nameservers=("fd00:53::53",)
@@ -172,21 +172,38 @@ def test_ipv6(lab: Lab, cloud: Cloud, mode: str) -> None:
     cloud.remove(next(p for p in cloud.ports.values() if p.device_owner == "network:dhcp"))
     cloud.dhcp(net.network, "h1", {"10.0.0.2": net.subnet, "fd00:10::2": v6})
     b = lab.space("b")
-    cloud.guest(net.network, "h1", {"fd00:10::12": v6}, b.name, security_groups=(net.group.id,))
+    port = cloud.guest(net.network, "h1", {"fd00:10::12": v6}, b.name, security_groups=(net.group.id,))
     net.host.reconcile(cloud)
-    file = lab.directory / "lease6"
-    b.run("ip", "link", "set", "eth0", "up")
-    wait_for(lambda: "tentative" not in b.run("ip", "-6", "addr").stdout, 5, "a link-local address")
-    script = lab.directory / "udhcpc6.sh"
-    script.write_text(f"#!/bin/sh\nenv > {file}.$1\n")
+    lease = _lease6(lab, b, stateless=mode == "dhcpv6-stateless")
+    assert lease["new_dhcp6_name_servers"] == "fd00:53::53"
+    assert lease.get("new_ip6_address", "") == ("fd00:10::12" if mode == "dhcpv6-stateful" else "")
+
+    if mode == "dhcpv6-stateful":
+        # The address goes to another port, whose guest has another identity.
+        cloud.remove(port)
+        net.host.reconcile(cloud, verify=False)
+        c = lab.space("c")
+        cloud.guest(net.network, "h1", {"fd00:10::12": v6}, c.name, security_groups=(net.group.id,))
+        net.host.reconcile(cloud, verify=False)
+        assert _lease6(lab, c, stateless=False)["new_ip6_address"] == "fd00:10::12"
+
+
+def _lease6(lab: Lab, space: Space, *, stateless: bool) -> dict[str, str]:
+    """What ISC's dhclient gets, as its script's environment."""
+    mark = new_id()
+    found, script = lab.directory / f"{mark}.env", lab.directory / f"{mark}.sh"
+    script.write_text(f'#!/bin/sh\ncase "$reason" in BOUND6 | RENEW6) env > {found};; esac\n')
     script.chmod(0o755)
-    request = [] if mode == "dhcpv6-stateful" else ["-r", "no"]
-    b.run(
-        "busybox", "udhcpc6", "-i", "eth0", "-f", "-q", "-n", "-t", "5", "-T", "1", "-O", "dns", *request,
-        "-s", str(script), check=False,
+    space.run("ip", "link", "set", "eth0", "up")
+    wait_for(
+        lambda: (
+            "inet6" in (text := space.run("ip", "-6", "addr", "show", "dev", "eth0").stdout) and "tentative" not in text
+        ),
+        5,
+        "a link-local address",
+    )
+    space.run(
+        "dhclient", "-6", *(["-S"] if stateless else []), "-1", "-sf", str(script), "-cf", "/dev/null",
+        "-lf", str(lab.directory / f"{mark}.leases"), "-pf", str(lab.directory / f"{mark}.pid"), "eth0",
     )  # fmt: skip
-    bound = Path(f"{file}.bound")
-    assert bound.exists(), b.run("ip", "addr").stdout
-    lease = dict(line.split("=", 1) for line in bound.read_text().splitlines() if "=" in line)
-    assert lease["dns"] == "fd00:53::53"
-    assert lease.get("ipv6", "") == ("fd00:10::12" if mode == "dhcpv6-stateful" else "")
+    return dict(line.split("=", 1) for line in found.read_text().splitlines() if "=" in line)

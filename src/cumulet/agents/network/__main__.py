@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--purge", action="store_true", help="remove everything of this agent's from the host and end")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    config = msgspec.json.decode(arguments.config.read_bytes(), type=AgentConfig)
+    config = AgentConfig.from_json(arguments.config.read_bytes())
     agent = NetworkAgent(config, linux_drivers(config))
     if arguments.purge:
         agent.purge()

@@ -47,19 +47,27 @@ class WantedRoute(NamedTuple):
     device: int
 
 
-def ensure_routes(netlink: Netlink, wanted: Iterable[WantedRoute]) -> list[str]:
-    """Have exactly these routes in the main table, besides those the kernel makes for addresses; those added.
+def ensure_routes(
+    netlink: Netlink, wanted: Iterable[WantedRoute], connected: Iterable[tuple[str, int]] = ()
+) -> list[str]:
+    """Have exactly these routes in the main table; those added.
 
-    OSError names a route whose next hop cannot be reached; the others are in place then.
+    `connected` are the (CIDR, device) pairs of addresses, whose prefixes' routes the kernel makes by itself, once: if
+    somebody removed one, it is put back. OSError names a route whose next hop cannot be reached; the others are in
+    place then.
     """
     have: dict[WantedRoute, RouteEntry] = {}
+    by_kernel: set[tuple[str, int | None]] = set()
     for route in netlink.routes():
+        if route.protocol == _KERNEL:
+            by_kernel.add((route.destination, route.index))
         if route.protocol in (_KERNEL, _ROUTER_ADVERTISEMENT) or route.index is None or route.kind != 1:
             continue
         destination = route.destination
         if destination == "default":
             destination = "default4" if route.family == socket.AF_INET else "default6"
         have[WantedRoute(destination, route.gateway, route.index)] = route
+    restored = _restore_connected(netlink, connected, by_kernel)
     targets = {WantedRoute(_destination(d), g, i) for d, g, i in wanted}
     batch = netlink.batch()
     for key in have.keys() - targets:
@@ -71,7 +79,26 @@ def ensure_routes(netlink: Netlink, wanted: Iterable[WantedRoute]) -> list[str]:
         scope = {"scope": _LINK_SCOPE} if key[1] is None and ":" not in key[0] and key[0] != "default6" else {}
         batch.route(f"route to {key[0]} via {key[1]}", "replace", **_attributes(key), proto=STATIC, **scope)
     batch.do()
-    return [key[0] for key in added]
+    return restored + [key[0] for key in added]
+
+
+def _restore_connected(
+    netlink: Netlink, connected: Iterable[tuple[str, int]], present: set[tuple[str, int | None]]
+) -> list[str]:
+    batch, restored = netlink.batch(), []
+    for cidr, index in connected:
+        network = ip_network(cidr)
+        if network.prefixlen == network.max_prefixlen or (str(network), index) in present:
+            continue
+        attributes: dict[str, object] = {"dst": str(network), "oif": index, "proto": _KERNEL}
+        if network.version == 4:
+            attributes |= {"scope": _LINK_SCOPE, "prefsrc": cidr.split("/")[0]}
+        else:
+            attributes |= {"family": socket.AF_INET6, "priority": 256}
+        batch.route(f"route to {network}", "replace", **attributes)
+        restored.append(str(network))
+    batch.do()
+    return restored
 
 
 def _attributes(key: WantedRoute) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct, field
 
 
@@ -50,3 +51,12 @@ class AgentConfig(Struct, frozen=True):
     def table(self) -> str:
         """The name of its nftables tables."""
         return re.sub(r"[^a-z0-9_]", "_", f"cumulet_{self.prefix.lower()}").rstrip("_")
+
+    def to_json(self) -> bytes:
+        """For another process; it holds the metadata secret."""
+        return msgspec.json.encode(self, enc_hook=str)
+
+    @classmethod
+    def from_json(cls, data: bytes) -> AgentConfig:
+        """msgspec.ValidationError names what is wrong."""
+        return msgspec.json.decode(data, type=cls, dec_hook=lambda kind, value: kind(value))

@@ -105,8 +105,8 @@ class Batch:
     def fdb(self, subject: str, command: str, **attributes: Any) -> None:
         self._add(subject, "fdb", command, attributes)
 
-    def traffic_control(self, subject: str, command: str, kind: str, **attributes: Any) -> None:
-        self._add(subject, "tc", command, {"kind": kind, **attributes})
+    def traffic_control(self, subject: str, command: str, **attributes: Any) -> None:
+        self._add(subject, "tc", command, attributes)
 
     def _add(self, subject: str, method: str, command: str, attributes: dict[str, Any]) -> None:
         getattr(self._encoder, method)(command, **attributes)

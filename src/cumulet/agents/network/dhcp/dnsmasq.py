@@ -98,7 +98,8 @@ class DnsmasqDhcp:
         ensure_addresses(netlink, link, plan.addresses, have, keep_link_local=True)
         routes = [WantedRoute(f"default{ip_network(g).version}", g, link.index) for g in plan.gateways]
         # Only one default route a family: the first gateway's.
-        ensure_routes(netlink, {route[0]: route for route in reversed(routes)}.values())
+        connected = [(cidr, link.index) for cidr in plan.addresses]
+        ensure_routes(netlink, {route[0]: route for route in reversed(routes)}.values(), connected)
 
     def _daemon(self, plan: DhcpPlan, directory: Path) -> Daemon:
         leases = sum(ip_network(subnet.cidr).num_addresses for subnet in plan.subnets)

@@ -86,6 +86,7 @@ class _Builder:
             "macs": set_of(SetSpec(("ifname", "ether_addr")), [(p.device, m) for p in self._guests for m in p.macs]),
             "from": NftSet(SetSpec("ifname", "verdict"), self._verdicts("from_guest", "unmarked")),
             "to": NftSet(SetSpec("ifname", "verdict"), self._verdicts("to_guest", "unmarked")),
+            "guests": set_of(SetSpec("ifname"), [p.device for p in self._guests]),
             "secluded": set_of(SetSpec("ifname"), self._secluded),
             "neighbours": NftSet(
                 SetSpec("ifname", "verdict"),
@@ -109,7 +110,14 @@ class _Builder:
         ether_type = e.field("ether", "type")
         chains = {
             "prerouting": Chain([[e.vmap(iif, "from")]], Hook("filter", "prerouting", _BEFORE_NETFILTER)),
-            "forward": Chain([[e.vmap(oif, "to")]], Hook("filter", "forward", _BEFORE_NETFILTER)),
+            "forward": Chain(
+                [
+                    [e.vmap(oif, "to")],
+                    # To a device that is not ours, in a bridge of the operator's: the mark was the sender's.
+                    [e.match(iif, "@guests"), e.assign(mark, 0)],
+                ],
+                Hook("filter", "forward", _BEFORE_NETFILTER),
+            ),
             # Towards the host itself: nothing from networks it has no address on, whatever it listens to.
             "input": Chain([[e.match(iif, "@secluded"), e.DROP]], Hook("filter", "input", _BEFORE_NETFILTER)),
             "unmarked": Chain([[e.assign(mark, 0)]]),

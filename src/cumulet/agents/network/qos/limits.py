@@ -10,7 +10,8 @@ def limit_object(name: str, *, kbps: int = 0, burst_kbits: int = 0, kpps: int = 
     """A named limit that matches what is over the rate, and its name.
 
     The kernel cannot change a limit that exists, so the name carries the numbers: another rate is another object.
-    Rates are in thousand bits or packets a second, the burst in thousand bits.
+    Rates are in thousand bits or packets a second, the burst in thousand bits. The kernel's bucket holds a second's
+    worth on top of the burst.
     """
     if kpps:
         attributes: dict[str, object] = {"rate": kpps * 1000, "per": "second", "burst": kpps * 100, "inv": True}

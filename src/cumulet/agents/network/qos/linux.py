@@ -22,6 +22,7 @@ from cumulet.agents.network.state import Qos
 
 _BEFORE_ANTISPOOFING = -310
 _HANDLE = 0xC0A10000  # our qdiscs' major number, by which they are told from an operator's
+_ROOT = 0xFFFFFFFF
 _LATENCY = "50ms"
 _DIRECTIONS = (("sending", "prerouting", "iifname"), ("receiving", "forward", "oifname"))
 
@@ -67,13 +68,21 @@ class LinuxQos:
             if link is None or have.get(device) == (rate, burst):
                 continue
             batch = self._netlink.batch()
-            batch.traffic_control(device, "replace", "tbf", index=link.index, handle=_HANDLE, rate=rate, burst=burst,
-                                  latency=_LATENCY)  # fmt: skip
+            batch.traffic_control(
+                device,
+                "replace",
+                kind="tbf",
+                index=link.index,
+                handle=_HANDLE,
+                rate=rate,
+                burst=burst,
+                latency=_LATENCY,
+            )
             outcome.errors |= {f"qos/{subject}": str(error) for subject, error in batch.send()}
             outcome.changed.append(f"qos {device}")
         for device in have.keys() - wanted.keys():
             batch = self._netlink.batch()
-            batch.traffic_control(device, "del", "tbf", index=links[device].index, handle=_HANDLE, parent=0xFFFFFFFF)
+            batch.traffic_control(device, "del", index=links[device].index, handle=_HANDLE, parent=_ROOT)
             batch.send()
             outcome.changed.append(f"qos {device}")
 

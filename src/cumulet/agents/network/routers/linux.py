@@ -141,7 +141,8 @@ class LinuxRouters:
                 changed = True
                 announce(plan.namespace, name, links[name].mac, [cidr.split("/")[0] for cidr in added])
         wanted = [WantedRoute(destination, next_hop, links[name].index) for destination, next_hop, name in routes]
-        return bool(ensure_routes(netlink, wanted)) or changed
+        connected = [(cidr, links[name].index) for name, cidrs in addresses.items() for cidr in cidrs]
+        return bool(ensure_routes(netlink, wanted, connected)) or changed
 
     def _note_ha_state(self, plan: RouterPlan, active: bool) -> None:
         state = "active" if active else "standby"
