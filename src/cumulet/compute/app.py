@@ -9,6 +9,7 @@ from cumulet.compute import options, policies
 from cumulet.compute.errors import error_body
 from cumulet.compute.microversions import VERSIONS
 from cumulet.compute.paths import ProjectPaths
+from cumulet.compute.projects import Projects
 from cumulet.compute.routes import ROUTES
 from cumulet.compute.service import Compute
 from cumulet.kernel import clock
@@ -30,6 +31,7 @@ def build_service(env: Environment) -> Compute:
         db=env.database("compute", conf),
         policy=Policy(conf, policies.rules(), config_dir=env.paths.config / "nova", refusal=REFUSAL),
         now=clock.now,
+        projects=Projects(env.service_session("nova")),
     )
 
 

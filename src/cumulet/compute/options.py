@@ -8,7 +8,27 @@ API = [
     cfg.IntOpt("max_limit", default=1000, min=0, help="The most rows a page has."),
     cfg.StrOpt("compute_link_prefix", help="The base of links, where it is not what the client addressed."),
 ]
+QUOTA = [
+    cfg.IntOpt("instances", default=10, min=-1),
+    cfg.IntOpt("cores", default=20, min=-1),
+    cfg.IntOpt("ram", default=50 * 1024, min=-1, help="MB"),
+    cfg.IntOpt("metadata_items", default=128, min=-1),
+    cfg.IntOpt("injected_files", default=5, min=-1),
+    cfg.IntOpt("injected_file_content_bytes", default=10 * 1024, min=-1),
+    cfg.IntOpt("injected_file_path_length", default=255, min=-1),
+    cfg.IntOpt("key_pairs", default=100, min=-1),
+    cfg.IntOpt("server_groups", default=10, min=-1),
+    cfg.IntOpt("server_group_members", default=10, min=-1),
+]
+DEFAULT = [
+    cfg.IntOpt("service_down_time", default=60, help="Seconds without a report after which a service counts as down."),
+    cfg.StrOpt("default_availability_zone", default="nova"),
+    cfg.StrOpt("internal_service_availability_zone", default="internal"),
+    cfg.StrOpt("instance_usage_audit_period", default="month"),
+]
 
 
 def register(conf: cfg.ConfigOpts) -> None:
+    conf.register_opts(DEFAULT)
     conf.register_opts(API, group="api")
+    conf.register_opts(QUOTA, group="quota")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from oslo_config import cfg
 
+from cumulet.compute.projects import Projects
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.db import Database
 from cumulet.kernel.environment import Environment
@@ -21,3 +22,4 @@ class Compute:
     db: Database
     policy: Policy
     now: Clock
+    projects: Projects
