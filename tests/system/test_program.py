@@ -90,6 +90,36 @@ def test_down_ends_everything_and_up_resumes(own_cloud: Cloud) -> None:
     assert not own_cloud.directory.exists()
 
 
+def test_two_ups_at_once_start_one_cloud(own_cloud: Cloud) -> None:
+    command = own_cloud.command("up", "--detach", "--port-offset", str(own_cloud.offset), *own_cloud.options)
+    both = [subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE) for _ in range(2)]
+    said = [program.communicate(timeout=60)[0].decode() for program in both]
+    assert [program.returncode for program in both] == [0, 0], said
+    assert sum("is up after" in text for text in said) == 1
+    assert sum("already running" in text for text in said) == 1
+    assert own_cloud.login()
+
+
+def test_what_does_not_end_is_killed(own_cloud: Cloud) -> None:
+    own_cloud.up()
+    for role in ("supervisor", "api-1"):
+        os.kill(own_cloud.pid(role), signal.SIGSTOP)
+    own_cloud.down("--within", "1")
+    eventually(lambda: left_behind(own_cloud.directory) == [])
+    assert own_cloud.status()["state"] == "down"
+    own_cloud.up()
+
+
+def test_a_worker_that_does_not_end_is_killed(own_cloud: Cloud) -> None:
+    """The supervisor gives requests under way 10 s."""
+    own_cloud.up()
+    os.kill(own_cloud.pid("api-1"), signal.SIGSTOP)
+    begun = time.monotonic()
+    own_cloud.down()
+    assert 9 < time.monotonic() - begun < 15
+    assert left_behind(own_cloud.directory) == []
+
+
 def test_a_stale_pid_file_is_no_obstacle(own_cloud: Cloud) -> None:
     run = own_cloud.directory / "run"
     run.mkdir(parents=True)

@@ -7,17 +7,20 @@ import signal
 import time
 from typing import Annotated
 
+import msgspec
 import typer
 
 from cumulet.cli.options import StateDir, fail, paths_of
+from cumulet.kernel.paths import Paths
 from cumulet.processes import state
 
-_PATIENCE_S = 20.0
+_AFTER_KILL_S = 5.0
 
 
 def down(
     state_dir: StateDir = None,
     purge: Annotated[bool, typer.Option("--purge", help="Also delete everything the cloud kept.")] = False,
+    within: Annotated[float, typer.Option(min=0, help="Seconds after which what is left is killed.")] = 20.0,
 ) -> None:
     """End the cloud: requests under way finish, then every process goes. What it kept stays, unless --purge."""
     paths = paths_of(state_dir)
@@ -26,13 +29,30 @@ def down(
         typer.echo("The cloud is not running.")
     else:
         known.supervisor.signal(signal.SIGTERM)
-        deadline = time.monotonic() + _PATIENCE_S
-        while state.lock(paths).is_held:
-            if time.monotonic() > deadline:
-                fail(f"The supervisor (pid {known.supervisor.pid}) does not end.")
-            time.sleep(0.02)
+        if not _ended(paths, within):
+            _kill(paths, known)
         typer.echo("The cloud is down.")
     if purge:
         for directory in {paths.state, paths.config, paths.logs, paths.run}:
             shutil.rmtree(directory, ignore_errors=True)
         typer.echo("Everything it kept is deleted.")
+
+
+def _ended(paths: Paths, within_s: float) -> bool:
+    deadline = time.monotonic() + within_s
+    while state.lock(paths).is_held:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _kill(paths: Paths, known: state.State) -> None:
+    """A supervisor that does not heed SIGTERM goes with all of its processes."""
+    known = state.State.load(paths) or known
+    # Workers whose supervisor is gone look here whether to bring it back.
+    msgspec.structs.replace(known, state=state.STOPPING).save(paths)
+    for process in (known.supervisor, *known.processes):
+        process.signal(signal.SIGKILL)
+    if not _ended(paths, _AFTER_KILL_S):
+        fail(f"The supervisor (pid {known.supervisor.pid}) cannot be killed.")

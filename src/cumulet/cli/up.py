@@ -11,10 +11,13 @@ import typer
 
 from cumulet import services as known_services
 from cumulet.cli.options import StateDir, fail, paths_of, program
+from cumulet.kernel.paths import Paths
 from cumulet.kernel.settings import Settings
 from cumulet.processes import certificates, launch, logins, state
 
 Opt = typer.Option
+_OTHERS_START_S = 60.0
+_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - recognised, not chosen
 
 
 def up(
@@ -54,11 +57,14 @@ def up(
     if single_port is not None:
         settings = msgspec.structs.replace(settings, single_port=single_port or None)
     settings = _with_tls(settings, tls, tls_cert, tls_key)
-    running = state.running(paths)
-    if running is not None:
-        _say_running(before, settings, running)
+    if state.running(paths) is not None:
+        _say_running(paths)
+        if settings != before:
+            typer.echo("The other options count from the next start: `cumulet down`, then `cumulet up` with them.")
         return
     settings.save()
+    if settings.host in _EVERY_ADDRESS and settings.public_host is None:
+        typer.echo("The catalog names 127.0.0.1; --public-host gives the name by which others reach this machine.")
     if detach:
         _detached(settings)
     else:
@@ -72,6 +78,9 @@ def _detached(settings: Settings) -> None:
     launched = launch.launch(settings)
     try:
         launched.wait_ready(on_step=lambda step: typer.echo(f"  {step}"))
+    except launch.AlreadyRunning:
+        _say_running(settings.paths)
+        return
     except launch.StartFailed as error:
         fail(f"The cloud did not start: {error}")
     typer.echo(f"The cloud is up after {time.monotonic() - started:.1f} s.\n")
@@ -95,10 +104,16 @@ def next_steps(settings: Settings) -> str:
     )
 
 
-def _say_running(before: Settings, wanted: Settings, running: state.State) -> None:
+def _say_running(paths: Paths) -> None:
+    """Somebody else's `up` is no failure of this one; it returns when the cloud is there."""
+    deadline = time.monotonic() + _OTHERS_START_S
+    while (running := state.running(paths)) is not None and running.state == state.STARTING:
+        if time.monotonic() > deadline:
+            fail("The cloud is being started by another program, and not ready yet.")
+        time.sleep(0.05)
+    if running is None:
+        fail("The cloud ended while it was being started by another program; `cumulet logs` says why.")
     typer.echo(f"The cloud is already {running.state} (supervisor {running.supervisor.pid}).")
-    if wanted != before:
-        typer.echo("The other options count from the next start: `cumulet down`, then `cumulet up` with them.")
 
 
 def _service_names(text: str | None) -> tuple[str, ...] | None:

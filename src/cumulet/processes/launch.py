@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
@@ -28,10 +29,15 @@ _KEPT = (
     "PYTHONDONTWRITEBYTECODE",
 )
 _KEPT_PREFIXES = ("XDG_", "CUMULET_")
+_LAST_LINES = 12
 
 
 class StartFailed(Exception):
     """The supervisor ended, or reported that it cannot start. The message is a sentence for the operator."""
+
+
+class AlreadyRunning(StartFailed):
+    """Somebody else started this cloud in the meantime."""
 
 
 class Report(msgspec.Struct, omit_defaults=True):
@@ -40,6 +46,7 @@ class Report(msgspec.Struct, omit_defaults=True):
     step: str = ""
     ready: bool = False
     failed: str | None = None
+    already_running: bool = False
 
 
 @dataclass
@@ -49,6 +56,7 @@ class Launched:
     process: subprocess.Popen[bytes]
     reports: int
     lifeline: int | None
+    console: Path  # what the processes print
 
     def wait_ready(self, *, timeout_s: float = 120.0, on_step: Callable[[str], None] | None = None) -> None:
         """Return when every API answers. Raises StartFailed."""
@@ -61,11 +69,13 @@ class Launched:
                     raise StartFailed(f"the cloud was not ready within {timeout_s:.0f} s")
                 data = os.read(self.reports, 65536)
                 if not data:
-                    raise StartFailed("the supervisor ended before the cloud was ready; `cumulet logs` says more")
+                    raise StartFailed(f"the supervisor ended before the cloud was ready.\n{self._last_words()}")
                 buffer += data
                 *lines, buffer = buffer.split(b"\n")
                 for line in lines:
                     report = msgspec.json.decode(line, type=Report)
+                    if report.already_running:
+                        raise AlreadyRunning("the cloud is already running")
                     if report.failed is not None:
                         raise StartFailed(report.failed)
                     if report.ready:
@@ -74,6 +84,10 @@ class Launched:
                         on_step(report.step)
         finally:
             os.close(self.reports)
+
+    def _last_words(self) -> str:
+        lines = self.console.read_text(errors="replace").splitlines()[-_LAST_LINES:]
+        return "\n".join(lines)
 
 
 def launch(settings: Settings, *, foreground: bool = False) -> Launched:
@@ -88,7 +102,8 @@ def launch(settings: Settings, *, foreground: bool = False) -> Launched:
         read_life, write_life = os.pipe()
         passed.append(read_life)
         command += ["--lifeline", str(read_life)]
-    log = os.open(settings.paths.logs / "console.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    console = settings.paths.logs / "console.log"
+    log = os.open(console, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         process = subprocess.Popen(  # noqa: S603 - this package's own module under this interpreter
             command,
@@ -104,7 +119,7 @@ def launch(settings: Settings, *, foreground: bool = False) -> Launched:
         os.close(log)
         for descriptor in passed:
             os.close(descriptor)
-    return Launched(process, read_reports, write_life)
+    return Launched(process, read_reports, write_life, console)
 
 
 def _environment(settings: Settings) -> dict[str, str]:

@@ -55,6 +55,8 @@ def _bring_back(settings: Settings) -> None:
         launch.launch(settings).wait_ready(timeout_s=30)
     except BlockingIOError:
         LOG.info("another process starts the new supervisor")
+    except launch.AlreadyRunning:
+        LOG.info("another supervisor was there before")
     except launch.StartFailed as error:
         LOG.error("the new supervisor did not start: %s", error)
     finally:

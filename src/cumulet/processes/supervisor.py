@@ -339,7 +339,7 @@ def main() -> int:
     except AlreadyRunning:
         if given.reports is not None:
             with contextlib.suppress(BrokenPipeError):
-                os.write(given.reports, msgspec.json.encode(Report(failed="the cloud is already running")) + b"\n")
+                os.write(given.reports, msgspec.json.encode(Report(already_running=True)) + b"\n")
         return 1
 
 
