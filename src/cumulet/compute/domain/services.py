@@ -1,0 +1,113 @@
+"""Compute's services as operators see them: who reports, who is up, who is kept from new servers."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from cumulet.compute.domain.counters import next_number
+from cumulet.compute.service import Compute
+from cumulet.compute.tables import aggregate_hosts, aggregates, compute_nodes, compute_services, servers
+from cumulet.kernel.errors import BadRequest, Conflict, NotFound
+from cumulet.kernel.ids import uuid_id
+
+COMPUTE: Final = "nova-compute"
+INTERNAL: Final = ("nova-scheduler", "nova-conductor", "nova-consoleauth")
+
+
+def is_up(compute: Compute, row: Row[Any]) -> bool:
+    """It reported lately and nobody forced it down."""
+    oldest = compute.now() - compute.conf.service_down_time * 1_000_000
+    return bool(not row.forced_down and row.last_seen_at is not None and row.last_seen_at >= oldest)
+
+
+def find(connection: Connection, *, host: str | None = None, binary: str | None = None) -> list[Row[Any]]:
+    query = sa.select(compute_services).order_by(compute_services.c.number)
+    if host is not None:
+        query = query.where(compute_services.c.host == host)
+    if binary is not None:
+        query = query.where(compute_services.c.binary == binary)
+    return list(connection.execute(query))
+
+
+def load(connection: Connection, service_id: str, *, by_number: bool) -> Row[Any]:
+    """By uuid, or by number as before microversion 2.53. Raises the 404, BadRequest for a malformed number."""
+    if by_number and not service_id.isdigit():
+        raise BadRequest(f"Invalid service id {service_id}")
+    table = compute_services
+    condition = table.c.number == int(service_id) if by_number else table.c.id == service_id
+    row = connection.execute(sa.select(table).where(condition)).first()
+    if row is None:
+        raise NotFound(f"Service {service_id} could not be found.")
+    return row
+
+
+def of_host(connection: Connection, host: str, binary: str = COMPUTE) -> Row[Any]:
+    """Raises the 404."""
+    found = find(connection, host=host, binary=binary)
+    if not found:
+        if binary == COMPUTE:
+            raise NotFound(f"Compute host {host} could not be found.")
+        raise NotFound(f"Could not find binary {binary} on host {host}.")
+    return found[0]
+
+
+def zones(connection: Connection) -> dict[str, str]:
+    """The availability zone of each host that an aggregate puts into one."""
+    query = sa.select(aggregate_hosts.c.host, aggregates.c.metadata).join(
+        aggregates, aggregates.c.id == aggregate_hosts.c.aggregate_id
+    )
+    found: dict[str, str] = {}
+    for row in connection.execute(query.where(aggregates.c.metadata.contains("availability_zone"))):
+        zone = _zone_of(row.metadata)
+        if zone is not None:
+            found[row.host] = zone
+    return found
+
+
+def _zone_of(metadata: str) -> str | None:
+    zone = msgspec.json.decode(metadata).get("availability_zone")
+    return zone if isinstance(zone, str) else None
+
+
+def zone(compute: Compute, row: Row[Any], by_host: dict[str, str]) -> str:
+    if row.binary != COMPUTE:
+        return str(compute.conf.internal_service_availability_zone)
+    return by_host.get(row.host, str(compute.conf.default_availability_zone))
+
+
+def report(compute: Compute, host: str, binary: str, topic: str, version: int) -> None:
+    """A service says that it lives; the first time it is entered."""
+    now = compute.now()
+    with compute.db.write() as connection:
+        mine = sa.and_(compute_services.c.host == host, compute_services.c.binary == binary)
+        seen = {"last_seen_at": now, "updated_at": now, "version": version}
+        if connection.execute(sa.update(compute_services).where(mine).values(**seen)).rowcount:
+            return
+        row = {"id": uuid_id(), "number": next_number(connection, "services"), "created_at": now, "topic": topic}
+        connection.execute(sa.insert(compute_services).values(**row, **seen, host=host, binary=binary))
+
+
+def change(compute: Compute, row: Row[Any], **values: Any) -> Row[Any]:
+    """Enable, disable with a reason, force down."""
+    with compute.db.write() as connection:
+        mine = compute_services.c.id == row.id
+        connection.execute(sa.update(compute_services).where(mine).values(**values))
+        return connection.execute(sa.select(compute_services).where(mine)).one()
+
+
+def delete(compute: Compute, row: Row[Any]) -> None:
+    """Raises Conflict while servers are on its host."""
+    with compute.db.write() as connection:
+        if row.binary == COMPUTE:
+            here = sa.select(servers.c.id).where(servers.c.host == row.host, sa.not_(servers.c.deleted)).limit(1)
+            if connection.execute(here).first() is not None:
+                raise Conflict(
+                    "Unable to delete compute service that is hosting instances. Migrate or delete the instances first."
+                )
+            connection.execute(sa.delete(compute_nodes).where(compute_nodes.c.service_id == row.id))
+            connection.execute(sa.delete(aggregate_hosts).where(aggregate_hosts.c.host == row.host))
+        connection.execute(sa.delete(compute_services).where(compute_services.c.id == row.id))

@@ -1,0 +1,16 @@
+"""What is an operator's: services, aggregates, hypervisors, quotas of others; and server groups and zones."""
+
+from __future__ import annotations
+
+from cumulet.compute.policies.base import ADMIN, ANYBODY, MEMBER, READER, rule
+from cumulet.kernel.policy import Rule
+
+_AGGREGATES = ("index", "show", "create", "update", "delete", "add_host", "remove_host", "set_metadata")
+RULES: tuple[Rule, ...] = (
+    *(rule(f"os-services:{verb}", ADMIN) for verb in ("list", "update", "delete")),
+    *(rule(f"os-aggregates:{verb}", ADMIN) for verb in _AGGREGATES),
+    rule("os-availability-zone:list", ANYBODY),
+    rule("os-availability-zone:detail", ADMIN),
+    *(rule(f"os-server-groups:{verb}", READER) for verb in ("index", "show")),
+    *(rule(f"os-server-groups:{verb}", MEMBER) for verb in ("create", "delete")),
+)
