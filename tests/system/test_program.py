@@ -198,6 +198,26 @@ def test_a_killed_supervisor_is_replaced_while_the_apis_answer(own_cloud: Cloud)
     assert left_behind(own_cloud.directory) == []
 
 
+def test_a_new_supervisor_that_cannot_prepare_goes_on_trying(own_cloud: Cloud) -> None:
+    """The supervisor dies while the configuration is broken: workers answer, and all is well once it is mended."""
+    own_cloud.up()
+    url, before = own_cloud.url(), own_cloud.status()
+    file = own_cloud.directory / "etc" / "keystone.conf"
+    file.write_text("[token]\nprovider = nonsense\n")
+    os.kill(before["supervisor_pid"], signal.SIGKILL)
+    eventually(lambda: any("nonsense" in (one["reason"] or "") for one in own_cloud.status()["waiting"]), within_s=15)
+    assert request("GET", f"{url}/healthcheck").status == 200
+    file.unlink()
+    olds = {process["pid"] for process in before["processes"]}
+    eventually(
+        lambda: (
+            own_cloud.status()["state"] == "running"
+            and not olds & {process["pid"] for process in own_cloud.status()["processes"]}
+        ),
+        within_s=20,
+    )
+
+
 def test_a_dying_worker_is_shown_with_its_reason(own_cloud: Cloud) -> None:
     """A key that cannot be read: workers cannot start again, and `status` says why."""
     own_cloud.up()

@@ -13,10 +13,6 @@ from cumulet.processes import apps, lifeline
 from cumulet.processes.child import Announce
 
 
-def preload() -> None:
-    """Nothing beyond this module's imports; named so that the supervisor says what it loads."""
-
-
 def run(settings: Settings, role: str, life: int, announce: Announce) -> None:
     logs.start(role, settings.paths.logs)
     metrics.identify(role)

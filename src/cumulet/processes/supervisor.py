@@ -51,6 +51,7 @@ class Supervisor:
         self._told_ready = False
         self._since = time.time()
         self._predecessors: list[state.Process] = []
+        self._is_heir = False
         self._predecessors_end: float | None = None  # when SIGKILL follows for them
         self._workers: list[Child] = []
         self._preparing: Child | None = None
@@ -90,8 +91,6 @@ class Supervisor:
         self._report(Report(step="loading"))
         for service in services.enabled(self.settings.services):
             service.load()
-        engine.preload()
-        api.preload()
         # Everything made so far stays for good: the collector need not look at it, nor copy its pages by doing so.
         gc.collect()
         gc.freeze()
@@ -146,7 +145,7 @@ class Supervisor:
             self._save()
 
     def _timeout_ms(self) -> int | None:
-        moments = [child.start_at for child in self._workers if child.pid is None and self._stopping is None]
+        moments = [child.start_at for child in self._children() if child.pid is None and self._stopping is None]
         moments += [end for end in (self._stopping, self._predecessors_end) if end is not None]
         if not moments:
             return None
@@ -186,29 +185,36 @@ class Supervisor:
                 return
             for child in self._children():
                 if child.pid == pid:
-                    replaced = child is self._replaced
-                    child.ended(status, expected=replaced or child is self._preparing or self._stopping is not None)
+                    wanted = child in (self._replaced, self._preparing) or self._stopping is not None
+                    child.ended(status, expected=wanted)
                     self._ended(child)
 
     def _ended(self, child: Child) -> None:
-        if child is self._preparing:
-            self._preparing = None
-            if child.exit_code == 0 and self._stopping is None:
+        if self._stopping is None:
+            if child is self._preparing and child.exit_code == 0:
+                self._preparing = None
                 self._start_workers()
-            elif self._stopping is None:
-                self._fail(child.reason or "preparing failed")
+            elif self._is_hopeless(child):
+                self._fail(child.reason if child is self._preparing else f"{child.role}: {child.reason}")
                 self.stop()
-            return
-        if self._stopping is None and not self._told_ready and child.restarts >= _TRIES:
-            self._fail(f"{child.role}: {child.reason}")
-            self.stop()
         self._save()
+
+    def _is_hopeless(self, child: Child) -> bool:
+        """Whether a start is to be given up, so that the person who wants it is told why.
+
+        Preparing fails for a reason that will still be there a second later, unless somebody killed it. A supervisor
+        that took a dead one's place never gives up: workers answer meanwhile, and nobody is there to start it again.
+        """
+        if self._told_ready or self._is_heir:
+            return False
+        tries = 1 if child is self._preparing and (child.exit_code or 0) > 0 else _TRIES
+        return child.restarts >= tries
 
     def _restart_due(self) -> None:
         if self._stopping is not None:
             return
         now = time.monotonic()
-        for child in self._workers:
+        for child in self._children():
             if child.pid is None and child.start_at <= now:
                 self._fork(child)
 
@@ -259,8 +265,8 @@ class Supervisor:
         if self._stopping is not None:
             self._stopping = time.monotonic() + 1.0
 
-    def _fail(self, reason: str) -> None:
-        self._failed = reason
+    def _fail(self, reason: str | None) -> None:
+        self._failed = reason or "unknown"
         LOG.error("cannot start: %s", reason)
         self._report(Report(failed=reason))
         self._close_reports()
@@ -299,6 +305,7 @@ class Supervisor:
         known = state.State.load(self.paths)
         if known is not None and known.state not in (state.STOPPING, state.FAILED):
             self._predecessors = [process for process in known.processes if process.is_alive]
+            self._is_heir = bool(self._predecessors)
 
     def _save(self, to: str | None = None) -> None:
         if to is not None:
@@ -316,7 +323,7 @@ class Supervisor:
             processes=[process for process in [*described, *self._predecessors] if process is not None],
             waiting=[
                 state.Waiting(role=child.role, restarts=child.restarts, reason=child.reason)
-                for child in self._workers
+                for child in self._children()
                 if child.pid is None and self._stopping is None
             ],
         ).save(self.paths)
