@@ -13,6 +13,7 @@ from oslo_config import cfg
 from cumulet.image import jobs, options, policies, tables
 from cumulet.image.bodies import MAX_BODY
 from cumulet.image.domain import recovery
+from cumulet.image.domain.metadefs import standard
 from cumulet.image.errors import error_body, error_form
 from cumulet.image.handlers import versions
 from cumulet.image.protections import PropertyProtections
@@ -83,6 +84,11 @@ def build_api(image: ImageService) -> Wsgi:
         )
     )
     return versions.negotiated(app, image)
+
+
+def prepare(image: ImageService, passwords: Any) -> None:
+    """What a cloud has from its first start: the standard metadata definitions."""
+    standard.ensure(image)
 
 
 def build_jobs(image: ImageService) -> JobRegistry:

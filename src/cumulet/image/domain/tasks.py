@@ -218,3 +218,12 @@ def purge(service: ImageService) -> int:
     with service.db.write() as connection:
         done = connection.execute(sa.delete(table).where(table.c.expires_at <= service.now()))
         return int(done.rowcount)
+
+
+def purge_before(service: ImageService, moment: int, *, most: int) -> int:
+    """Delete tasks that were over before a moment (microseconds since 1970), at most `most` (-1: all)."""
+    over = sa.select(table.c.id).where(table.c.status.in_(("success", "failure")), table.c.updated_at < moment)
+    with service.db.write() as connection:
+        ids = list(connection.execute(over if most < 0 else over.limit(most)).scalars())
+        connection.execute(sa.delete(table).where(table.c.id.in_(ids)))
+    return len(ids)

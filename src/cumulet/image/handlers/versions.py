@@ -62,7 +62,10 @@ def negotiated(app: Wsgi, service: ImageService) -> Wsgi:
 
     def choose(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
-        if not path.startswith("/v2/"):
+        if path.startswith("/v2/"):
+            if path.endswith("/") and len(path) > len("/v2/"):
+                environ["PATH_INFO"] = "/v2/-"  # an empty name is not the collection: nothing is there
+        else:
             head, slash, rest = path.lstrip("/").partition("/")
             if head in versions:
                 environ["PATH_INFO"] = f"/v2{slash}{rest}"
