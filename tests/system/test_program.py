@@ -17,7 +17,7 @@ import urllib3
 import yaml
 
 from cumulet import services
-from tests.system.cloud import Cloud, environment, eventually, left_behind, request
+from tests.system.cloud import Cloud, environment, eventually, free_offset, left_behind, request
 
 # The machine that measures has two cores and other work; the figures asked for are 4 s and 2 s.
 COLD_S, WARM_S = 4.0, 2.0
@@ -353,3 +353,15 @@ def test_options_hold_until_said_anew(own_cloud: Cloud) -> None:
     own_cloud.down()
     own_cloud.run("up", "--detach", "--workers", "2")
     assert "api-2" in {process["role"] for process in own_cloud.status()["processes"]}
+
+
+def test_the_catalog_moves_with_the_cloud(own_cloud: Cloud) -> None:
+    """Other ports or TLS at the next start: the catalog says so, and services still find each other."""
+    own_cloud.up()
+    own_cloud.down()
+    own_cloud.offset = free_offset()
+    own_cloud.up()
+    catalog = json.loads(request("GET", f"{own_cloud.url()}/v3/auth/catalog", token=own_cloud.login()).data)["catalog"]
+    [identity] = [entry for entry in catalog if entry["type"] == "identity"]
+    assert {endpoint["url"] for endpoint in identity["endpoints"]} == {f"{own_cloud.url()}/v3"}
+    assert len(identity["endpoints"]) == 3
