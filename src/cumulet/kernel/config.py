@@ -32,5 +32,6 @@ def load(project: str, files: Sequence[Path | str] = ()) -> cfg.ConfigOpts:
         try:
             conf(args=[], project=project, default_config_files=given.paths, default_config_dirs=[])
         except cfg.ConfigFileParseError as error:
-            raise cfg.ConfigFileParseError(given.explain(error.config_file or ""), given.explain(error.msg or "")) from None
+            file, reason = given.explain(error.config_file or ""), given.explain(error.msg or "")
+            raise cfg.ConfigFileParseError(file, reason) from None
     return conf
