@@ -84,9 +84,9 @@ _HISTORY = (
 
 
 def former_hashes(conf: cfg.ConfigOpts, connection: Connection, user: User) -> list[str]:
-    """The hashes, newest first, of the passwords that a new one must differ from."""
-    count = conf.security_compliance.unique_last_password_count - 1
-    if count <= 0:
+    """The hashes, newest first, of the passwords that a new one must differ from: the present one and those before."""
+    count = conf.security_compliance.unique_last_password_count
+    if not count:
         return []
     rows = connection.execute(_HISTORY.limit(count), {"user_id": user.id})
     hashes = [user.password_hash, *(row.password_hash for row in rows)]
@@ -105,7 +105,7 @@ def check_unused(conf: cfg.ConfigOpts, former: list[str], password: str) -> None
 
 def remember(conf: cfg.ConfigOpts, connection: Connection, user: User) -> None:
     """Keep the password that is about to be replaced, and no more than the rules ask for."""
-    keep = conf.security_compliance.unique_last_password_count - 2
+    keep = conf.security_compliance.unique_last_password_count - 1
     if user.password_hash is not None and keep > 0:
         connection.execute(
             sa.insert(password_history).values(
