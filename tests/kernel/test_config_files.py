@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from oslo_config import cfg
 
+from cumulet.identity import app
 from cumulet.identity import options as identity_options
-from cumulet.identity import tokens
 from cumulet.identity.tokens.fernet import FernetProvider
 from cumulet.kernel import conf_files, config
-from cumulet.kernel.paths import Paths
+from cumulet.kernel.environment import Environment
+from cumulet.kernel.settings import Settings
 
 GUIDES = Path(__file__).parent / "guides"
 RABBIT = "rabbit://openstack:openstack123@openstack-vip.magedu.local"
@@ -52,10 +53,14 @@ def test_keystone_of_2020() -> None:
 
 def test_keystone_of_2016_still_starts(tmp_path: Path) -> None:
     """admin_token, [memcache], the UUID provider and the SQL drivers of Mitaka; a login looks the same."""
-    conf = config.load("keystone", [GUIDES / "003-keystone.conf"])
-    identity_options.register(conf)
-    assert conf.admin_token == "42813d8157799f6b892d"
-    assert isinstance(tokens.build(conf, Paths.at(tmp_path)).provider, FernetProvider)
+    text = (GUIDES / "003-keystone.conf").read_text()
+    connection = "mysql://keystone:KEYSTONE_DBPASS@127.1/keystone"
+    file = tmp_path / "keystone.conf"
+    file.write_text(text.replace(connection, f"sqlite:///{tmp_path}/keystone.sqlite"))
+    identity = app.build_service(Environment(Settings(state_dir=str(tmp_path), config_files={"keystone": [str(file)]})))
+    assert identity.conf.admin_token == "42813d8157799f6b892d"
+    assert isinstance(identity.tokens.provider, FernetProvider)
+    identity.db.close()
 
 
 @pytest.mark.parametrize(
