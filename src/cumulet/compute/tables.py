@@ -94,6 +94,8 @@ servers = _table(
     _name("availability_zone", nullable=True),
     _name("requested_zone", nullable=True),
     _name("flavor_id"),
+    _count("vcpus"),
+    _count("memory_mb"),
     json_text("flavor"),  # name, vcpus, ram, disk, ephemeral, swap, extra_specs, as they were at boot or resize
     json_text("old_flavor", nullable=True),
     json_text("new_flavor", nullable=True),

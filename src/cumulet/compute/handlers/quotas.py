@@ -1,0 +1,168 @@
+"""`/v2.1/os-quota-sets`, `/v2.1/os-quota-class-sets`, `/v2.1/limits` (Compute API, Quotas and Limits)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cumulet.compute.domain import quotas
+from cumulet.compute.service import Compute
+from cumulet.kernel.errors import BadRequest
+from cumulet.kernel.http import Call, Reply
+
+_MAXIMUM = 2**31 - 1
+_FILES = ("injected_files", "injected_file_content_bytes", "injected_file_path_bytes")
+
+
+def _may(call: Call[Compute], rule: str, project_id: str | None = None) -> None:
+    call.service.policy.can(call.ctx, f"os_compute_api:{rule}", {"project_id": project_id})
+
+
+def _shown(call: Call[Compute], limits: dict[str, Any], unlimited: Any) -> dict[str, Any]:
+    """What a microversion shows: Network's resources up to 2.35, injected files up to 2.56."""
+    hidden = set(_FILES) if call.version >= (2, 57) else set()
+    found = {key: value for key, value in limits.items() if key not in hidden}
+    if call.version < (2, 36):
+        found |= {key: unlimited for key in quotas.NETWORK if key != "networks"}
+    return found
+
+
+def _user(call: Call[Compute]) -> str | None:
+    return (call.query().get("user_id") or [None])[-1]  # type: ignore[list-item]
+
+
+def show(call: Call[Compute], project_id: str) -> Reply:
+    _may(call, "os-quota-sets:show", project_id)
+    call.service.projects.require(project_id)
+    with call.service.db.read() as connection:
+        limits = quotas.limits(call.service, connection, project_id, _user(call))
+    return Reply({"quota_set": {"id": project_id, **_shown(call, limits, -1)}})
+
+
+def detail(call: Call[Compute], project_id: str) -> Reply:
+    _may(call, "os-quota-sets:detail", project_id)
+    call.service.projects.require(project_id)
+    user_id = _user(call)
+    with call.service.db.read() as connection:
+        limits = quotas.limits(call.service, connection, project_id, user_id)
+        used = quotas.used(connection, project_id, user_id)
+    each = {key: {"limit": limit, "in_use": used[key], "reserved": 0} for key, limit in limits.items()}
+    return Reply({"quota_set": {"id": project_id, **_shown(call, each, {"limit": -1, "in_use": 0, "reserved": 0})}})
+
+
+def defaults(call: Call[Compute], project_id: str) -> Reply:
+    _may(call, "os-quota-sets:defaults", project_id)
+    call.service.projects.require(project_id)
+    with call.service.db.read() as connection:
+        limits = quotas.class_limits(call.service, connection)
+    return Reply({"quota_set": {"id": project_id, **_shown(call, limits, -1)}})
+
+
+def _changes(call: Call[Compute], name: str) -> tuple[dict[str, int], bool]:
+    """The limits of a body; Network's are accepted and have no effect here, as in the original."""
+    body = call.raw_json()
+    inner = body.get(name) if isinstance(body, dict) and set(body) == {name} else None
+    if not isinstance(inner, dict):
+        raise BadRequest(f"Invalid input for field/attribute {name}. It is an object of limits.")
+    known = set(_shown(call, dict.fromkeys(quotas.OPTIONS), None)) | {"force", "tenant_id"}
+    unknown = sorted(set(inner) - known)
+    if unknown:
+        raise BadRequest(f"Additional properties are not allowed ({', '.join(unknown)} was unexpected)")
+    changes = {}
+    for key, value in inner.items():
+        if key in ("force", "tenant_id"):
+            continue
+        changes[key] = _limit(key, value)
+    force = inner.get("force", False)
+    if str(force).lower() not in ("true", "false", "1", "0"):
+        raise BadRequest(f"Invalid input for field/attribute force. Value: {force}.")
+    return changes, str(force).lower() in ("true", "1")
+
+
+def _limit(key: str, value: Any) -> int:
+    text = str(value)
+    if isinstance(value, bool) or not isinstance(value, int | str) or not text.lstrip("-").isdigit():
+        raise BadRequest(f"Invalid input for field/attribute {key}. Value: {value}. It is not an integer.")
+    if not -1 <= int(text) <= _MAXIMUM:
+        raise BadRequest(f"Invalid input for field/attribute {key}. Value: {value}. It is not -1 to {_MAXIMUM}.")
+    return int(text)
+
+
+def update(call: Call[Compute], project_id: str) -> Reply:
+    _may(call, "os-quota-sets:update", project_id)
+    changes, force = _changes(call, "quota_set")
+    call.service.projects.require(project_id)
+    own = {key: limit for key, limit in changes.items() if key in quotas.OPTIONS}
+    limits = quotas.set_limits(call.service, project_id, _user(call), own, force=force)
+    return Reply({"quota_set": _shown(call, limits, -1)})
+
+
+def delete(call: Call[Compute], project_id: str) -> Reply:
+    _may(call, "os-quota-sets:delete", project_id)
+    quotas.forget(call.service, project_id, _user(call))
+    return Reply(status=202)
+
+
+def show_class(call: Call[Compute], name: str) -> Reply:
+    _may(call, "os-quota-class-sets:show")
+    with call.service.db.read() as connection:
+        limits = quotas.class_limits(call.service, connection, name)
+    return Reply({"quota_class_set": {"id": name, **_class(call, limits)}})
+
+
+def _class(call: Call[Compute], limits: dict[str, int]) -> dict[str, Any]:
+    """Up to 2.49 without server groups; Network's as in quota sets, and with 2.50 no longer."""
+    found = _shown(call, limits, -1)
+    if call.version < (2, 50):
+        found = {key: value for key, value in found.items() if not key.startswith("server_group")}
+    elif call.version < (2, 57):
+        found = {key: value for key, value in found.items() if key not in quotas.NETWORK}
+    return found
+
+
+def update_class(call: Call[Compute], name: str) -> Reply:
+    _may(call, "os-quota-class-sets:update")
+    if not 1 <= len(name) <= 255:
+        raise BadRequest("The name of a quota class has 1 to 255 characters.")
+    changes, _ = _changes(call, "quota_class_set")
+    own = {key: limit for key, limit in changes.items() if key in quotas.OPTIONS}
+    return Reply({"quota_class_set": _class(call, quotas.set_class(call.service, name, own))})
+
+
+def limits(call: Call[Compute]) -> Reply:
+    asked = (call.query().get("tenant_id") or [None])[-1]  # type: ignore[list-item]
+    project_id = asked or call.ctx.project_id or ""
+    _may(call, "limits", call.ctx.project_id)
+    if asked and asked != call.ctx.project_id:
+        _may(call, "limits:other_project", project_id)
+    with call.service.db.read() as connection:
+        allowed = quotas.limits(call.service, connection, project_id)
+        used = quotas.used(connection, project_id)
+    absolute = {
+        "maxTotalCores": allowed["cores"],
+        "maxTotalInstances": allowed["instances"],
+        "maxTotalRAMSize": allowed["ram"],
+        "maxTotalKeypairs": allowed["key_pairs"],
+        "maxServerMeta": allowed["metadata_items"],
+        "maxServerGroups": allowed["server_groups"],
+        "maxServerGroupMembers": allowed["server_group_members"],
+        "totalCoresUsed": used["cores"],
+        "totalInstancesUsed": used["instances"],
+        "totalRAMUsed": used["ram"],
+        "totalServerGroupsUsed": used["server_groups"],
+    }
+    if call.version < (2, 57):
+        absolute |= {
+            "maxPersonality": allowed["injected_files"],
+            "maxPersonalitySize": allowed["injected_file_content_bytes"],
+        }
+    if call.version < (2, 39):
+        absolute["maxImageMeta"] = allowed["metadata_items"]
+    if call.version < (2, 36):
+        absolute |= {
+            "maxTotalFloatingIps": -1,
+            "maxSecurityGroups": -1,
+            "maxSecurityGroupRules": -1,
+            "totalFloatingIpsUsed": 0,
+            "totalSecurityGroupsUsed": 0,
+        }
+    return Reply({"limits": {"rate": [], "absolute": absolute}})
