@@ -35,11 +35,13 @@ class KnownCallers(Environment):
         )
 
 
-def make_placement(state: Path, database_url: str | None = None, *, options: str = "", policy: str = "") -> Placement:
+def make_placement(
+    state: Path, database_url: str | None = None, *, options: str = "", policy: str = "", durable: bool = False
+) -> Placement:
     """`options` are lines of placement.conf's [placement], `policy` is a policy.yaml."""
     environment = KnownCallers(Settings(state_dir=str(state)))
     environment.paths.make()
-    lines = ["[placement]", options, "[database]", "sqlite_synchronous = false"]
+    lines = ["[placement]", options, "[database]", f"sqlite_synchronous = {durable}"]
     if database_url is not None:
         lines += ["[placement_database]", f"connection = {database_url}"]
     (environment.paths.config / "placement.conf").write_text("\n".join(lines))
