@@ -271,7 +271,7 @@ def test_no_body_and_no_json_are_refused(cloud: Cloud) -> None:
     assert cloud.client.request("POST", "/v3/auth/tokens", data=b"x" * 200_000, headers=headers).status == 413
 
 
-@pytest.mark.parametrize("method", ["external", "mapped", "oauth1", "ec2credential", "saml2", "nonsense"])
+@pytest.mark.parametrize("method", ["external", "mapped", "ec2credential", "saml2", "nonsense"])
 def test_methods_that_this_cloud_has_not_are_named_as_such(cloud: Cloud, method: str) -> None:
     answer = cloud.auth({"methods": [method], method: {}})
     assert answer.status == 401

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
-from cumulet.identity.domain import access_rules, generations, implications, role_references, roles
+from cumulet.identity.domain import access_rules, generations, role_references, roles
 from cumulet.identity.domain.access_rules import AccessRule, NewAccessRule
 from cumulet.identity.domain.token_parts import Reader
 from cumulet.identity.errors import not_found, unauthorized
@@ -198,7 +198,7 @@ def _check_limit(identity: Identity, connection: Connection, user_id: str) -> No
 def requested_roles(connection: Connection, references: Sequence[tuple[str | None, str | None]]) -> list[str]:
     """The ids of the roles asked for and of all they imply. Raises NotFound for an unknown name."""
     asked = role_references.resolve(connection, references)
-    expanded = implications.expand(connection, role_references.load(connection, asked))
+    expanded = role_references.expanded(connection, asked)
     return asked + [role.id for role in expanded if role.id not in asked]
 
 

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cumulet.identity.domain import application_credentials, delegation, tokens, totp, user_security, users
+from cumulet.identity.domain import (
+    application_credentials,
+    delegation,
+    oauth1_tokens,
+    tokens,
+    totp,
+    user_security,
+    users,
+)
 from cumulet.identity.domain.login_request import (
     ByApplicationCredential,
+    ByOauth1,
     ByPassword,
     ByToken,
     ByTotp,
@@ -18,7 +27,7 @@ from cumulet.identity.errors import expected, forbidden, unauthorized
 from cumulet.identity.service import Identity
 from cumulet.kernel.errors import NotFound
 
-IMPLEMENTED = ("password", "token", "application_credential", "totp")
+IMPLEMENTED = ("password", "token", "application_credential", "totp", "oauth1")
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,12 @@ class Passed:
     expires_at: int | None = None
     chain: str | None = None
     application_credential_id: str | None = None
-    project_id: str | None = None  # the one scope an application credential is for
+    access_token_id: str | None = None
+    project_id: str | None = None  # the one scope that an application credential or access token is for
+
+    @property
+    def has_own_scope(self) -> bool:
+        return self.application_credential_id is not None or self.access_token_id is not None
 
 
 def by_password(identity: Identity, proof: ByPassword) -> Passed:
@@ -135,6 +149,17 @@ def _application_credential(
         return application_credentials.called(connection, user.id, proof.name)
 
 
+def by_oauth1(identity: Identity, proof: ByOauth1) -> Passed:
+    access = oauth1_tokens.verify_access(identity, proof.request)
+    return Passed(
+        access["authorizing_user_id"],
+        ("oauth1",),
+        expires_at=access["expires_at"],
+        access_token_id=access["id"],
+        project_id=access["project_id"],
+    )
+
+
 def by_token(reader: Reader, proof: ByToken, scope: ScopeWanted | None) -> Passed:
     """Raises NotFound for a bad token, Forbidden for one that may not become another one."""
     record = tokens.find(reader, proof.token)
@@ -143,6 +168,8 @@ def by_token(reader: Reader, proof: ByToken, scope: ScopeWanted | None) -> Passe
     parent = record.payload
     if parent.trust_id is not None:
         raise forbidden("Using trust-scoped token to create another token. Create a new trust-scoped token instead")
+    if parent.access_token_id is not None:
+        raise forbidden("Using OAuth-scoped token to create another token. Create a new OAuth-scoped token instead")
     if parent.system and scope is not None and (scope.project is not None or scope.domain is not None):
         raise forbidden("Using a system-scoped token to create a project-scoped or domain-scoped token is not allowed.")
     if delegation.is_delegated(reader.identity, parent.methods):

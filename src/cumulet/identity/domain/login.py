@@ -13,6 +13,7 @@ from cumulet.identity.domain import auth_methods, auth_scope, receipts, tokens, 
 from cumulet.identity.domain.auth_methods import Passed
 from cumulet.identity.domain.login_request import (
     ByApplicationCredential,
+    ByOauth1,
     ByPassword,
     ByToken,
     ByTotp,
@@ -52,6 +53,7 @@ def log_in(identity: Identity, request: LoginRequest) -> tuple[str, TokenRecord]
             expires_at=login.expires_at,
             chain=login.chain,
             application_credential_id=login.application_credential_id,
+            access_token_id=login.access_token_id,
         )
         trust = None if record.payload.trust_id is None else trusts.usable(reader, record.payload.trust_id)
     if trust is not None:
@@ -66,6 +68,8 @@ def _prove(identity: Identity, proof: Proof) -> Passed:
         return auth_methods.by_totp(identity, proof)
     if isinstance(proof, ByApplicationCredential):
         return auth_methods.by_application_credential(identity, proof)
+    if isinstance(proof, ByOauth1):
+        return auth_methods.by_oauth1(identity, proof)
     if isinstance(proof, ByToken):
         raise TypeError("a token is proved through the connection that reads the scope")
     assert_never(proof)
@@ -82,11 +86,12 @@ def _together(one: Passed, other: Passed) -> Passed:
         expires_at=min(ends) if ends else None,
         chain=one.chain or other.chain,
         application_credential_id=one.application_credential_id or other.application_credential_id,
+        access_token_id=one.access_token_id or other.access_token_id,
         project_id=one.project_id or other.project_id,
     )
 
 
 def _scope(reader: Reader, login: Passed, request: LoginRequest) -> Scope:
-    if login.application_credential_id is not None:
+    if login.has_own_scope:
         return Scope(project_id=login.project_id)
     return auth_scope.choose(reader, login.user_id, request.scope)

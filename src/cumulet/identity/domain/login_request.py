@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from cumulet.identity.domain.oauth1_signatures import SignedRequest
+
 
 class DomainRef(NamedTuple):
     """A domain by id or by name."""
@@ -60,7 +62,13 @@ class ByApplicationCredential(NamedTuple):
     secret: str
 
 
-Proof = ByPassword | ByToken | ByTotp | ByApplicationCredential
+class ByOauth1(NamedTuple):
+    """The login request itself, signed with an access token (RFC 5849)."""
+
+    request: SignedRequest
+
+
+Proof = ByPassword | ByToken | ByTotp | ByApplicationCredential | ByOauth1
 
 
 class LoginRequest(NamedTuple):

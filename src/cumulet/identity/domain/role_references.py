@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from cumulet.identity.domain.implications import RoleRef
+from cumulet.identity.domain.implications import RoleRef, expand
 from cumulet.identity.tables import ROOT, roles
 from cumulet.kernel.errors import NotFound
 
@@ -34,3 +34,8 @@ def load(connection: Connection, role_ids: Sequence[str]) -> list[RoleRef]:
     query = sa.select(roles.c.id, roles.c.name, roles.c.domain_id).where(roles.c.id.in_(list(role_ids)))
     found = {role_id: RoleRef(role_id, name, owner or None) for role_id, name, owner in connection.execute(query)}
     return [found[role_id] for role_id in role_ids if role_id in found]
+
+
+def expanded(connection: Connection, role_ids: Sequence[str]) -> list[RoleRef]:
+    """The roles that exist and all they imply, as a token has them."""
+    return expand(connection, load(connection, role_ids))

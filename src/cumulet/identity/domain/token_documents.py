@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from cumulet.identity.domain import application_credentials, trusts
+from cumulet.identity.domain import application_credentials, oauth1_tokens, role_references, trusts
 from cumulet.identity.domain.implications import RoleRef
 from cumulet.identity.domain.revocations import TokenFacts
 from cumulet.identity.domain.token_parts import Person, Place, Reader
@@ -79,6 +79,8 @@ def describe(reader: Reader, token: str | None, payload: Payload) -> TokenRecord
         _by_trust(reader, draft, payload.trust_id)
     elif payload.application_credential_id is not None:
         _by_application_credential(reader, draft, payload.application_credential_id, payload.project_id)
+    elif payload.access_token_id is not None:
+        _by_access_token(reader, draft, payload.access_token_id, payload.project_id)
     elif payload.project_id is not None:
         draft.on_project(_open_place(reader, payload.project_id))
         draft.document["is_domain"] = False
@@ -179,3 +181,21 @@ def _by_application_credential(reader: Reader, draft: _Draft, credential_id: str
         draft.restricted_access = True
     draft.document["application_credential"] = about
     draft.ends_by(credential.expires_at)
+
+
+def _by_access_token(reader: Reader, draft: _Draft, token_id: str, project_id: str | None) -> None:
+    """The roles that the user let an OAuth 1 consumer have, and those they imply, as far as the user still has them."""
+    access = reader.recall(("access token", token_id), lambda: oauth1_tokens.load(reader.connection, token_id))
+    if access["authorizing_user_id"] != draft.person.id or access["project_id"] != project_id:
+        raise unauthorized()
+    draft.on_project(_open_place(reader, access["project_id"]))
+    draft.document["is_domain"] = False
+    granted = reader.recall(
+        ("roles of access token", token_id), lambda: role_references.expanded(reader.connection, access["role_ids"])
+    )
+    held = {role.id for role in reader.roles(draft.person.id, project_id=project_id)}
+    draft.with_roles([role for role in granted if role.id in held])
+    draft.document["OS-OAUTH1"] = {"access_token_id": token_id, "consumer_id": access["consumer_id"]}
+    draft.facts["access_token_id"] = [token_id]
+    draft.facts["consumer_id"] = [access["consumer_id"]]
+    draft.ends_by(access["expires_at"])

@@ -101,6 +101,7 @@ def issue(
     expires_at: int | None = None,
     chain: str | None = None,
     application_credential_id: str | None = None,
+    access_token_id: str | None = None,
 ) -> tuple[str, TokenRecord]:
     """A new token and its record.
 
@@ -122,6 +123,7 @@ def issue(
         domain_id=scope.domain_id,
         trust_id=scope.trust_id,
         application_credential_id=application_credential_id,
+        access_token_id=access_token_id,
     )
     record = describe(reader, None, payload)
     if record.ends_at < payload.expires_at:

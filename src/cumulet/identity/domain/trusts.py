@@ -12,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from cumulet.identity.domain import implications, revocations, role_references
+from cumulet.identity.domain import revocations, role_references
 from cumulet.identity.domain.implications import RoleRef
 from cumulet.identity.domain.token_parts import Reader
 from cumulet.identity.errors import not_found
@@ -119,15 +119,13 @@ def usable(reader: Reader, trust_id: str) -> Trust:
 
 def handed_on(reader: Reader, trust: Trust) -> list[RoleRef]:
     """The roles a token of this trust has. Raises Forbidden once the first trustor has lost one of them."""
-    roles = reader.recall(("roles of trust", trust.id), lambda: _expanded(reader.connection, trust.role_ids))
+    roles = reader.recall(
+        ("roles of trust", trust.id), lambda: role_references.expanded(reader.connection, trust.role_ids)
+    )
     held = {role.id for role in reader.roles(trust.origin_user_id, project_id=trust.project_id)}
     if not all(role.id in held for role in roles):
         raise Forbidden(_NOT_ALLOWED)
     return roles
-
-
-def _expanded(connection: Connection, role_ids: Sequence[str]) -> list[RoleRef]:
-    return implications.expand(connection, role_references.load(connection, role_ids))
 
 
 class NewTrust(NamedTuple):

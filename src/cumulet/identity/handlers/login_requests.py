@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from cumulet.identity.domain.login_request import (
     ByApplicationCredential,
+    ByOauth1,
     ByPassword,
     ByToken,
     ByTotp,
@@ -19,6 +20,7 @@ from cumulet.identity.domain.login_request import (
     UserRef,
 )
 from cumulet.identity.errors import expected
+from cumulet.identity.handlers.oauth1_tokens import signed_request
 from cumulet.identity.schemas.auth import (
     AuthBody,
     DomainReference,
@@ -61,11 +63,13 @@ def login_request(call: Call[Identity], supported: Sequence[str]) -> LoginReques
             "Error authenticating with application credential: Application credentials cannot request a scope.",
             details={"identity": {}},
         )
-    proofs = {method: _proof(login, method) for method in methods}
+    proofs = {method: _proof(call, login, method) for method in methods}
     return LoginRequest(proofs, _scope(auth.scope), call.header("Openstack-Auth-Receipt"))
 
 
-def _proof(login: Login, method: str) -> Proof:
+def _proof(call: Call[Identity], login: Login, method: str) -> Proof:
+    if method == "oauth1":
+        return ByOauth1(signed_request(call))
     if method == "password" and login.password is not UNSET:
         user = _user(login.password, method)
         return ByPassword(_user_ref(user), user.password or "")

@@ -47,6 +47,7 @@ class JwsProvider:
             "openstack_domain_id": token.domain_id,
             "openstack_trust_id": token.trust_id,
             "openstack_app_cred_id": token.application_credential_id,
+            "openstack_access_token_id": token.access_token_id,
         }
         given = {name: value for name, value in claims.items() if value is not None}
         return jwt.encode(given, self._private.get(), algorithm=self._algorithm)
@@ -89,6 +90,7 @@ def _payload(claims: dict[str, Any]) -> Payload:
             "domain_id": claims.get("openstack_domain_id"),
             "trust_id": claims.get("openstack_trust_id"),
             "application_credential_id": claims.get("openstack_app_cred_id"),
+            "access_token_id": claims.get("openstack_access_token_id"),
         },
         Payload,
     )

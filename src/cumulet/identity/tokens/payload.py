@@ -22,7 +22,7 @@ _METHODS = (
 _BITS = {name: 1 << position for position, name in enumerate(_METHODS)}
 
 _TOKEN, _RECEIPT = 1, 2
-_SYSTEM, _PROJECT, _DOMAIN, _TRUST, _APPLICATION_CREDENTIAL, _CHAINED = 1, 2, 4, 8, 16, 32
+_SYSTEM, _PROJECT, _DOMAIN, _TRUST, _APPLICATION_CREDENTIAL, _CHAINED, _ACCESS_TOKEN = 1, 2, 4, 8, 16, 32, 64
 _HEAD = struct.Struct(">BBHQQ")  # kind, flags, methods, issued at, expires at (µs)
 _HEX = frozenset("0123456789abcdef")
 
@@ -45,6 +45,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     domain_id: str | None = None
     trust_id: str | None = None
     application_credential_id: str | None = None
+    access_token_id: str | None = None  # of OAuth 1
 
     @property
     def audit_ids(self) -> list[str]:
@@ -73,6 +74,7 @@ def pack(payload: Payload) -> bytes:
         | (_TRUST if payload.trust_id is not None else 0)
         | (_APPLICATION_CREDENTIAL if payload.application_credential_id is not None else 0)
         | (_CHAINED if payload.parent_audit_id is not None else 0)
+        | (_ACCESS_TOKEN if payload.access_token_id is not None else 0)
     )
     parts = [
         _HEAD.pack(_TOKEN, flags, _method_bits(payload.methods), payload.issued_at, payload.expires_at),
@@ -80,7 +82,13 @@ def pack(payload: Payload) -> bytes:
         _audit_bytes(payload.parent_audit_id) if payload.parent_audit_id is not None else b"",
         _id_bytes(payload.user_id),
     ]
-    for identifier in (payload.project_id, payload.domain_id, payload.trust_id, payload.application_credential_id):
+    for identifier in (
+        payload.project_id,
+        payload.domain_id,
+        payload.trust_id,
+        payload.application_credential_id,
+        payload.access_token_id,
+    ):
         if identifier is not None:
             parts.append(_id_bytes(identifier))
     return b"".join(parts)
@@ -104,6 +112,7 @@ def unpack(data: bytes) -> Payload:
         domain_id=reader.identifier() if flags & _DOMAIN else None,
         trust_id=reader.identifier() if flags & _TRUST else None,
         application_credential_id=reader.identifier() if flags & _APPLICATION_CREDENTIAL else None,
+        access_token_id=reader.identifier() if flags & _ACCESS_TOKEN else None,
     )
 
 
