@@ -100,14 +100,6 @@ def test_several_hosts_may_migrate_at_once(database: Database, database_url: str
     assert revisions.differences(database, schema, services.SERVICES[0].tables().metadata) == []
 
 
-def test_services_may_share_one_database(database: Database) -> None:
-    """As in guides that give every service the same server: each keeps its own version."""
-    for service in services.SERVICES:
-        migrate.upgrade(database, service.load().SCHEMA)
-    for service in services.SERVICES:
-        assert migrate.current(database, service.load().SCHEMA) == service.load().SCHEMA.head
-
-
 @pytest.mark.parametrize("service", SERVICES)
 def test_revisions_are_one_line(service: services.Service) -> None:
     """Each follows the one before it: two that were written at the same time would leave a database between them."""
