@@ -77,6 +77,10 @@ class Database:
                 pool_recycle=3600,
                 isolation_level="READ COMMITTED",
             )
+            if self.backend == "mysql":
+                from cumulet.kernel import mariadb  # loads a driver that an embedded cloud does without
+
+                mariadb.read_rows_fast(self.engine)
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def _sqlite_engine(self, pool_size: int) -> Engine:
