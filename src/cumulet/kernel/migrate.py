@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import importlib.resources
 import os
+import re
 from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,9 +92,11 @@ def comparison(schema: Schema) -> dict[str, Any]:
 
     def other_type(context: Any, inspected: Any, column: Any, inspected_type: Any, wanted: Any) -> bool | None:
         # MariaDB stores TEXT(16000000) as the smallest kind that holds it, and tells that kind's name afterwards.
-        if type(inspected_type).__name__ in ("MEDIUMTEXT", "LONGTEXT") and isinstance(wanted, sa.Text):
-            return wanted.length is None or wanted.length < 65536
-        return None  # Alembic's own judgement
+        stored = type(inspected_type).__name__
+        if stored not in ("MEDIUMTEXT", "LONGTEXT"):
+            return None  # Alembic's own judgement
+        declared = str(wanted.compile(dialect=context.dialect))
+        return not (declared.startswith(stored) or re.fullmatch(r"TEXT\(\d{6,}\)", declared))
 
     def is_ours(thing: Any, name: str | None, kind: str, *_: Any) -> bool:
         return not (kind == "table" and name == schema.version_table)
