@@ -71,7 +71,7 @@ class SimulatedSwitch:
         outcome, host = Outcome(), self._host
         uplinks = {b.uplink.name for b in plan.bridges.values() if b.uplink is not None}
         with host.lock:
-            for name in host.devices.keys() - plan.devices.keys():
+            for name in host.devices.keys() - plan.devices.keys() - uplinks:
                 host.change(outcome, name, lambda name=name: self._unplug(name))  # type: ignore[misc]
             for name in host.tunnels.keys() - uplinks:
                 host.change(outcome, name, lambda name=name: self._unplug(name))  # type: ignore[misc]

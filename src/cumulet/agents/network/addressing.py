@@ -6,7 +6,8 @@ import socket
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from cumulet.agents.network.netlink import Address, Link, Netlink, RouteEntry
+from cumulet.agents.network.links import Link
+from cumulet.agents.network.netlink import Address, Netlink, RouteEntry
 from cumulet.agents.network.state import ip_address, ip_network
 
 _LINK_SCOPE = 253

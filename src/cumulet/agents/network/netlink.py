@@ -6,6 +6,7 @@ nobody has to step in again to use it, and many requests go in one system call w
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -30,31 +31,13 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
 from cumulet.agents.network import netns
-
-IFF_UP = 1
-PERMANENT = 0x80
+from cumulet.agents.network.links import Link, decode_link
 
 _REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
 _INTERRUPTED = 0x10
 _ERROR, _DONE = 2, 3
 _HEADER = struct.Struct("=IHHII")
 _CHUNK = 64  # requests a system call: their acknowledgements must fit the socket's buffer
-
-
-@dataclass(frozen=True)
-class Link:
-    """A network device. `info` has the attributes of its kind by kernel name, in lower case without their prefix."""
-
-    index: int
-    name: str
-    kind: str | None
-    mac: str
-    mtu: int
-    up: bool
-    master: int
-    alias: str
-    parent: int  # for a veth the index of its other end, for a VLAN its interface
-    info: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -171,13 +154,14 @@ class Netlink:
 
     def links(self) -> dict[str, Link]:
         """Every device by name."""
-        return {link.name: link for link in map(_link, self._dump(ifinfmsg, RTM_GETLINK))}
+        messages = self._raw_dump(ifinfmsg, RTM_GETLINK)
+        return {link.name: link for link in map(decode_link, messages)}
 
     def link(self, name: str) -> Link | None:
         request = ifinfmsg()
         request["attrs"] = [("IFLA_IFNAME", name)]
-        answers = self._ask(request, RTM_GETLINK)
-        return _link(answers[0]) if answers else None
+        answers, _ = self._exchange(request, RTM_GETLINK, _REQUEST | _ACK)
+        return decode_link(answers[0]) if answers else None
 
     def addresses(self) -> list[Address]:
         return [
@@ -224,6 +208,9 @@ class Netlink:
         return self._dump(tcmsg, RTM_GETQDISC)
 
     def _dump(self, kind: Any, request_type: int, family: int = 0) -> list[Any]:
+        return [m for data in self._raw_dump(kind, request_type, family) for m in self._marshal.parse(data)]
+
+    def _raw_dump(self, kind: Any, request_type: int, family: int = 0) -> list[bytes]:
         for _ in range(5):
             request = kind()
             request["family"] = family
@@ -232,22 +219,18 @@ class Netlink:
                 break
         return answers
 
-    def _ask(self, request: Any, request_type: int) -> list[Any]:
-        return self._exchange(request, request_type, _REQUEST | _ACK)[0]
-
-    def _exchange(self, request: Any, request_type: int, flags: int) -> tuple[list[Any], bool]:
-        """The decoded answers, empty if the kernel knows no such thing; True if a dump was overtaken by a change."""
+    def _exchange(self, request: Any, request_type: int, flags: int) -> tuple[list[bytes], bool]:
+        """The answers' messages, none if the kernel knows no such thing; True if a dump was overtaken by a change."""
         self._sequence = (self._sequence + 1) & 0x7FFFFFFF or 1
         request["header"]["type"] = request_type
         request["header"]["flags"] = flags
         request["header"]["sequence_number"] = self._sequence
         request.encode()
         self._socket.send(request.data)
-        answers: list[Any] = []
+        answers: list[bytes] = []
         interrupted = False
         while True:
-            data = self._socket.recv(1 << 18)
-            for message in _messages(data):
+            for message in _messages(self._socket.recv(1 << 18)):
                 _, kind, message_flags, sequence, _ = _HEADER.unpack_from(message)
                 if sequence != self._sequence:
                     continue
@@ -256,10 +239,10 @@ class Netlink:
                     return answers, interrupted
                 if kind == _ERROR:
                     number = -struct.unpack_from("=i", message, _HEADER.size)[0]
-                    if number and number not in (19, 2):  # ENODEV, ENOENT: there is none
+                    if number and number not in (errno.ENODEV, errno.ENOENT):
                         raise OSError(number, os.strerror(number))
                     return answers, interrupted
-                answers += self._marshal.parse(message)
+                answers.append(message)
 
 
 _encoders = threading.local()
@@ -279,25 +262,3 @@ def _messages(data: bytes) -> Iterator[bytes]:
         length = struct.unpack_from("=I", data, offset)[0]
         yield data[offset : offset + length]
         offset += (length + 3) & ~3
-
-
-def _link(message: Any) -> Link:
-    linkinfo = message.get_attr("IFLA_LINKINFO")
-    kind = linkinfo.get_attr("IFLA_INFO_KIND") if linkinfo else None
-    data = linkinfo.get_attr("IFLA_INFO_DATA") if linkinfo else None
-    info = {}
-    for name, value in (data.get("attrs") or []) if isinstance(data, dict) else []:
-        if name.startswith("IFLA_"):
-            info[name.split("_", 2)[2].lower()] = value
-    return Link(
-        index=message["index"],
-        name=message.get_attr("IFLA_IFNAME"),
-        kind=kind,
-        mac=message.get_attr("IFLA_ADDRESS") or "",
-        mtu=message.get_attr("IFLA_MTU") or 0,
-        up=bool(message["flags"] & IFF_UP),
-        master=message.get_attr("IFLA_MASTER") or 0,
-        alias=message.get_attr("IFLA_IFALIAS") or "",
-        parent=message.get_attr("IFLA_LINK") or 0,
-        info=info,
-    )

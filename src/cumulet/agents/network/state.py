@@ -10,6 +10,7 @@ Units: kbit/s and kbit for bandwidth, thousand packets a second for packet rates
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
@@ -33,6 +34,7 @@ IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
+@lru_cache(maxsize=1 << 16)
 def ip_address(value: str) -> IpAddress:
     """An address without a scope: Python would take any text, a newline too, after the `%` of an IPv6 address."""
     if "%" in value:
@@ -40,11 +42,18 @@ def ip_address(value: str) -> IpAddress:
     return ipaddress.ip_address(value)
 
 
+@lru_cache(maxsize=1 << 16)
 def ip_network(value: str) -> IpNetwork:
     """A prefix or single address; bits behind the prefix are dropped."""
     if "%" in value:
         raise ValueError(f"{value!r} has a scope, which a prefix here must not have")
     return ipaddress.ip_network(value, strict=False)
+
+
+@lru_cache(maxsize=1 << 16)
+def network_text(network: IpNetwork) -> str:
+    """As nftables takes it: a prefix, or a single address without its length."""
+    return str(network.network_address if network.prefixlen == network.max_prefixlen else network)
 
 
 class Network(Struct, frozen=True, omit_defaults=True):
@@ -222,6 +231,7 @@ PROTOCOL_NUMBERS = {
     "vrrp": 112,
 }
 ICMP, ICMPV6 = 1, 58
+_WITH_PORTS = frozenset({6, 17, 33, 132, 136})  # TCP, UDP, DCCP, SCTP, UDP-Lite
 
 
 class SecurityRule(Struct, frozen=True, omit_defaults=True):
@@ -240,7 +250,13 @@ class SecurityRule(Struct, frozen=True, omit_defaults=True):
     def __post_init__(self) -> None:
         if self.remote_ip_prefix is not None:
             ip_network(self.remote_ip_prefix)
-        self.protocol_number  # noqa: B018  an unknown protocol is refused here
+        number, first, last = self.protocol_number, self.port_range_min, self.port_range_max
+        if first is None and last is None:
+            return
+        if number not in _WITH_PORTS and number not in (ICMP, ICMPV6):
+            raise ValueError(f"protocol {self.protocol} has no ports")
+        if first is None or (number in _WITH_PORTS and last is not None and last < first):
+            raise ValueError(f"{first} to {last} is no range of ports")
 
     @property
     def protocol_number(self) -> int | None:

@@ -28,3 +28,8 @@ def ensure(namespace: str | None, settings: Mapping[str, str | int]) -> list[str
 def exists(namespace: str | None, name: str) -> bool:
     with netns.inside(namespace):
         return (_ROOT / name).exists()
+
+
+def ensure_if_there(namespace: str | None, settings: Mapping[str, str | int]) -> list[str]:
+    """The same, without settings that this kernel does not have: a host without IPv6 needs none of its settings."""
+    return ensure(namespace, {name: value for name, value in settings.items() if exists(namespace, name)})

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cumulet.agents.network import files, netns, processes
+from cumulet.agents.network import files, netns, processes, sysctl
 from cumulet.agents.network.addressing import WantedRoute, ensure_addresses, ensure_routes
 from cumulet.agents.network.config import AgentConfig
 from cumulet.agents.network.dhcp import release, render
@@ -87,12 +87,13 @@ class DnsmasqDhcp:
         link = netlink.link(plan.device)
         if link is None:
             raise OSError(f"{plan.device} is not in {plan.namespace}")
-        if not link.up:
+        sysctl.ensure_if_there(plan.namespace, {f"ipv6/conf/{plan.device}/accept_ra": 0})
+        if not link.up or link.mtu != plan.mtu:
             # A guest's client may check checksums that a virtual device would leave to hardware nobody has.
             with netns.inside(plan.namespace), suppress(OSError):
                 _compute_checksums(plan.device)
             batch = netlink.batch()
-            batch.link(plan.device, "set", index=link.index, state="up")
+            batch.link(plan.device, "set", index=link.index, state="up", mtu=plan.mtu)
             batch.do()
         have = [a for a in netlink.addresses() if not _is_metadata(a.address)]
         ensure_addresses(netlink, link, plan.addresses, have, keep_link_local=True)

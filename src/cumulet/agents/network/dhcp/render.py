@@ -7,12 +7,14 @@ this is where a new line in one would become a directive.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from cumulet.agents.network.planning.plans import DhcpHost, DhcpPlan, DhcpSubnet
 from cumulet.agents.network.state import DhcpOption, ip_network
 
 LINE_LIMIT = 1000
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # all but the tab of a hosts file
 _NO_DNS = "0.0.0.0"  # noqa: S104  the API's way to say: hand out no DNS server
 
 
@@ -107,7 +109,7 @@ def _file(lines: Iterable[str]) -> str:
 
 
 def _checked(line: str) -> str:
-    if not line.isprintable() and any(ord(c) < 32 or ord(c) == 127 for c in line.replace("\t", "")):
+    if _CONTROL.search(line):
         raise BadLine("it has a control character")
     if len(line.encode()) > LINE_LIMIT:
         raise BadLine(f"it is longer than {LINE_LIMIT} bytes")

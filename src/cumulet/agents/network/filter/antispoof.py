@@ -27,7 +27,7 @@ from cumulet.agents.network.nft.model import (
     set_of,
 )
 from cumulet.agents.network.planning.plans import PortFilter
-from cumulet.agents.network.state import ip_network
+from cumulet.agents.network.state import ip_network, network_text
 
 # ICMPv6 types: router advertisement and redirect speak for a router, which no guest is.
 _ROUTER_ADVERTISEMENT, _NEIGHBOUR_SOLICITATION, _NEIGHBOUR_ADVERTISEMENT, _REDIRECT = 134, 135, 136, 137
@@ -78,9 +78,9 @@ class _Builder:
         for port in self._guests:
             for mac, network in _prefixes(port):
                 if network.prefixlen == network.max_prefixlen:
-                    single[network.version].append((port.device, mac, str(network.network_address)))
+                    single[network.version].append((port.device, mac, network_text(network)))
                 else:
-                    wide[network.version].append((port.device, mac, str(network)))
+                    wide[network.version].append((port.device, mac, network_text(network)))
         sets = {
             "marks": NftSet(SetSpec("ifname", "mark"), {p.device: self._marks[p.port_id] for p in self._guests}),
             "macs": set_of(SetSpec(("ifname", "ether_addr")), [(p.device, m) for p in self._guests for m in p.macs]),

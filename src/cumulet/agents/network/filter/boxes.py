@@ -6,7 +6,6 @@ nftables' sets of ranges refuse elements that overlap, and rules of a security g
 
 from __future__ import annotations
 
-import ipaddress
 from collections import defaultdict
 from collections.abc import Iterable
 from itertools import pairwise
@@ -75,7 +74,14 @@ def _cut(
 
 
 def _collapse(networks: Iterable[IpNetwork]) -> tuple[IpNetwork, ...]:
+    """Those that are not inside another. Neighbours are not joined: then a small change stays a small one."""
     found = list(networks)
     if len(found) == 1:
         return tuple(found)
-    return tuple(ipaddress.collapse_addresses(found))  # type: ignore[type-var]
+    kept: list[IpNetwork] = []
+    end = -1
+    for first, _, network in sorted((int(n.network_address), n.prefixlen, n) for n in found):
+        if first > end:
+            kept.append(network)
+            end = int(network.broadcast_address)
+    return tuple(kept)

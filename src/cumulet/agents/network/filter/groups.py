@@ -18,7 +18,7 @@ from typing import Literal
 from cumulet.agents.network.filter.boxes import Box, TooMany, disjoint
 from cumulet.agents.network.nft import expressions as e
 from cumulet.agents.network.nft.model import Atom, Chain, Expression, NftSet, Range, Rule, SetSpec, set_of
-from cumulet.agents.network.state import ICMP, ICMPV6, AddressSet, SecurityGroup, SecurityRule, ip_network
+from cumulet.agents.network.state import ICMP, ICMPV6, AddressSet, SecurityGroup, SecurityRule, ip_network, network_text
 
 Direction = Literal["ingress", "egress"]
 Version = Literal[4, 6]
@@ -69,12 +69,12 @@ def compile_members(address_set: AddressSet) -> dict[str, NftSet]:
     for text in address_set.addresses:
         network = ip_network(text)
         if network.prefixlen == network.max_prefixlen:
-            hosts[network.version].append(str(network.network_address))
+            hosts[network.version].append(network_text(network))
         else:
             nets[network.version].append(Box(0, 0, network))
     for version in (4, 6):
         kind = _ADDRESS_TYPE[version]
-        prefixes = [str(box.network) for box in disjoint(nets[version], limit=1 << 20)] if nets[version] else []
+        prefixes = [network_text(box.network) for box in disjoint(nets[version], limit=1 << 20)]
         sets[members_name(address_set.id, version, "hosts")] = set_of(SetSpec(kind), hosts[version])
         # Of two fields, because the kernel's set for single ranges cannot be changed element by element as safely.
         sets[members_name(address_set.id, version, "nets")] = set_of(
@@ -177,15 +177,15 @@ class _Part:
                 ports[number].append(Box(first, first if last is None else last, network))
         l4, icmp = e.meta("l4proto"), _ICMP[self._version]
         nets: list[tuple[Atom, ...]] = [
-            (Range(b.first, b.last), str(b.network)) for b in disjoint(protocols, PIECES_LIMIT)
+            (Range(b.first, b.last), network_text(b.network)) for b in disjoint(protocols, PIECES_LIMIT)
         ]
         portnets: list[tuple[Atom, ...]] = [
-            (number, Range(b.first, b.last), str(b.network))
+            (number, Range(b.first, b.last), network_text(b.network))
             for number, boxes in sorted(ports.items())
             for b in disjoint(boxes, PIECES_LIMIT)
         ]
         icmpnets: list[tuple[Atom, ...]] = [
-            (kind, Range(low, high), str(b.network))
+            (kind, Range(low, high), network_text(b.network))
             for b in disjoint(messages, PIECES_LIMIT)
             for kind, low, high in _by_type(b.first, b.last)
         ]

@@ -51,7 +51,9 @@ class Compiler:
         sets |= _dispatch(plan, guests, marks)
         for port in guests:
             for direction in ("egress", "ingress"):
-                chains.setdefault(_port_chain(port, direction), _groups_chain(port, direction, chains))
+                name_of_chain = _port_chain(port, direction)
+                if name_of_chain not in chains:
+                    chains[name_of_chain] = _groups_chain(port, direction, chains)
         self._forget(used, remote)
         return Table("inet", name, sets, chains)
 

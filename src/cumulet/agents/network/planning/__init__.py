@@ -71,7 +71,7 @@ def plan(state: WantedState, config: AgentConfig) -> HostPlan:
         routers=routers,
         metadata=plan_metadata(view, dhcp, routers),
         qos={device: q for device, q in ((d.name, state.ports[d.port_id].qos) for d in devices.values()) if q},
-        errors=errors,
+        errors=view.notes | errors,
     )
 
 

@@ -66,9 +66,10 @@ def plan_filter(view: View, inner: InnerEnds, port: Port) -> PortFilter:
     if not port.port_security_enabled:
         return PortFilter(device=device, port_id=port.id, bridge=bridge, mode="open")
     groups = [view.state.security_groups[g] for g in port.security_groups if g in view.state.security_groups]
-    if len(groups) < len(port.security_groups):
-        missing = sorted(set(port.security_groups) - {g.id for g in groups})
-        raise Unplannable(f"security groups {', '.join(missing)} are not known here")
+    missing = sorted(set(port.security_groups) - {g.id for g in groups})
+    if missing:
+        # An unknown group allows nothing; the port keeps its device and what its other groups allow.
+        view.notes[f"ports/{port.id}"] = f"security groups {', '.join(missing)} are not known here"
     macs, sources = _sources(port)
     return PortFilter(
         device=device,
@@ -77,7 +78,7 @@ def plan_filter(view: View, inner: InnerEnds, port: Port) -> PortFilter:
         mode="guest",
         macs=macs,
         sources=sources,
-        groups=tuple(sorted(port.security_groups)) if view.config.enable_security_group else None,
+        groups=tuple(sorted(g.id for g in groups)) if view.config.enable_security_group else None,
         stateful=any(g.stateful for g in groups) or not groups,
     )
 

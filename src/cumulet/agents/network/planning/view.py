@@ -23,6 +23,7 @@ class View:
     config: AgentConfig
     subnets_of: dict[str, list[Subnet]]
     endpoints_of: dict[str, list[Endpoint]]
+    notes: dict[str, str]  # what is wrong with objects that are planned nevertheless, by kind/id
 
     @classmethod
     def of(cls, state: WantedState, config: AgentConfig) -> View:
@@ -32,7 +33,7 @@ class View:
         endpoints: dict[str, list[Endpoint]] = defaultdict(list)
         for endpoint in state.endpoints.values():
             endpoints[endpoint.network_id].append(endpoint)
-        return cls(state, config, subnets, endpoints)
+        return cls(state, config, subnets, endpoints, {})
 
     def network(self, network_id: str) -> Network:
         found = self.state.networks.get(network_id)

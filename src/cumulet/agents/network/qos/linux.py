@@ -11,7 +11,7 @@ from typing import Any
 
 from cumulet.agents.network.config import AgentConfig
 from cumulet.agents.network.handles import Handles
-from cumulet.agents.network.netlink import Link
+from cumulet.agents.network.links import Link
 from cumulet.agents.network.nft import expressions as e
 from cumulet.agents.network.nft.kernel import KernelTable
 from cumulet.agents.network.nft.library import NftError
@@ -35,7 +35,7 @@ class LinuxQos:
 
     def apply(self, plans: dict[str, Qos], *, verify: bool) -> Outcome:
         outcome = Outcome()
-        if not verify and self._applied == plans:
+        if self._applied == plans and not (verify and plans):
             return outcome
         try:
             self._limit(plans, outcome, verify=verify)
@@ -68,16 +68,8 @@ class LinuxQos:
             if link is None or have.get(device) == (rate, burst):
                 continue
             batch = self._netlink.batch()
-            batch.traffic_control(
-                device,
-                "replace",
-                kind="tbf",
-                index=link.index,
-                handle=_HANDLE,
-                rate=rate,
-                burst=burst,
-                latency=_LATENCY,
-            )
+            bucket = {"rate": rate, "burst": burst, "latency": _LATENCY}
+            batch.traffic_control(device, "replace", kind="tbf", index=link.index, handle=_HANDLE, **bucket)
             outcome.errors |= {f"qos/{subject}": str(error) for subject, error in batch.send()}
             outcome.changed.append(f"qos {device}")
         for device in have.keys() - wanted.keys():

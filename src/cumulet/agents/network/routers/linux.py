@@ -11,7 +11,8 @@ from cumulet.agents.network.addressing import WantedRoute, ensure_addresses, ens
 from cumulet.agents.network.config import AgentConfig
 from cumulet.agents.network.filter.conntrack import Conntrack
 from cumulet.agents.network.handles import Handles
-from cumulet.agents.network.netlink import Link, Netlink
+from cumulet.agents.network.links import Link
+from cumulet.agents.network.netlink import Netlink
 from cumulet.agents.network.nft.kernel import Kernel, KernelTable
 from cumulet.agents.network.nft.library import NftError
 from cumulet.agents.network.planning.plans import RouterDevice, RouterPlan
@@ -116,10 +117,11 @@ class LinuxRouters:
             if link is None:
                 raise OSError(f"{device.name} is not in {plan.namespace}")
             links[device.name] = link
+            settings: dict[str, str | int] = {f"ipv6/conf/{device.name}/accept_ra": 0}
             if plan.ha is not None and device is not plan.ha_device:
                 # Both hosts' devices have one MAC; only keepalived gives them an address, link-local ones included.
-                _set_if_there(plan.namespace, f"ipv6/conf/{device.name}/addr_gen_mode", 1)
-            _set_if_there(plan.namespace, f"ipv6/conf/{device.name}/accept_ra", 0)
+                settings[f"ipv6/conf/{device.name}/addr_gen_mode"] = 1
+            sysctl.ensure_if_there(plan.namespace, settings)
             if not link.up or link.mtu != device.mtu:
                 batch.link(device.name, "set", index=link.index, state="up", mtu=device.mtu)
         batch.do()
@@ -262,9 +264,3 @@ def _device_towards(next_hop: str, devices: list[RouterDevice]) -> RouterDevice 
         if any(address in ip_network(prefix) for prefix in (*device.addresses, *device.on_link)):
             return device
     return None
-
-
-def _set_if_there(namespace: str, name: str, value: int) -> None:
-    """A host without IPv6 has no such setting, and needs none."""
-    if sysctl.exists(namespace, name):
-        sysctl.ensure(namespace, {name: value})

@@ -9,7 +9,8 @@ import struct
 
 from cumulet.agents.network import netns
 from cumulet.agents.network.handles import Handles
-from cumulet.agents.network.netlink import Batch, Link
+from cumulet.agents.network.links import Link
+from cumulet.agents.network.netlink import Batch
 from cumulet.agents.network.planning.plans import DevicePlan
 
 PORT_DEVICE = re.compile(r"tap[0-9a-f]{8}-[0-9a-f]{2}\Z")

@@ -14,8 +14,8 @@ from typing import Any
 from cumulet.agents.network import netns, sysctl
 from cumulet.agents.network.config import AgentConfig
 from cumulet.agents.network.handles import Handles
+from cumulet.agents.network.links import Link
 from cumulet.agents.network.names import DHCP_NAMESPACE, ROUTER_NAMESPACE
-from cumulet.agents.network.netlink import Link
 from cumulet.agents.network.planning.plans import BridgePlan, DevicePlan, PhysicalUplink, SwitchPlan, VxlanUplink
 from cumulet.agents.network.protocols import Outcome
 from cumulet.agents.network.switch import devices, physical, tunnels
@@ -52,9 +52,9 @@ class LinuxSwitch:
                     batch.link(link.name, "del", index=link.index)
                     outcome.changed.append(link.name)
             elif master is not None and master.alias == self._marker + "bridge" and link.name not in keep:
-                # In a bridge of ours and not ours: the operator's interface gets its addresses back; anything else,
-                # say a hypervisor's tap whose port ended, is only taken out.
-                if devices.PORT_DEVICE.match(link.name):
+                # In a bridge of ours and not ours. With the bridge goes what the operator's interface lent it: the
+                # host's addresses. Anything else, say a hypervisor's tap whose port ended, is only taken out.
+                if master.name in keep or devices.PORT_DEVICE.match(link.name):
                     batch.link(link.name, "set", index=link.index, master=0)
                 else:
                     physical.release(self._netlink, link, master)

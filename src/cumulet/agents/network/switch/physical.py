@@ -7,7 +7,8 @@ leave the host half way, without its addresses.
 
 from __future__ import annotations
 
-from cumulet.agents.network.netlink import Link, Netlink
+from cumulet.agents.network.links import Link
+from cumulet.agents.network.netlink import Netlink
 
 _KERNEL_ROUTE, _LINK_SCOPE, _UNICAST = 2, 253, 1
 

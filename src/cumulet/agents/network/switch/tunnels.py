@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cumulet.agents.network.netlink import Batch, Link
+from cumulet.agents.network.links import Link
+from cumulet.agents.network.netlink import Batch
 from cumulet.agents.network.planning.plans import VxlanUplink
 
 ANY_MAC = "00:00:00:00:00:00"
@@ -34,12 +35,11 @@ def create(batch: Batch, subject: str, uplink: VxlanUplink, local_ip: str, port:
 
 def is_right(link: Link, uplink: VxlanUplink, local_ip: str, port: int) -> bool:
     """Whether a device can stay; these attributes cannot be changed on an existing one."""
-    local = link.info.get("local6" if ":" in local_ip else "local")
     return (
         link.kind == "vxlan"
         and link.info.get("id") == uplink.vni
         and link.info.get("port") == port
-        and local == local_ip
+        and link.info.get("local") == local_ip
         and not link.info.get("learning")
     )
 
