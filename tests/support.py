@@ -17,7 +17,7 @@ class StaticVerifier:
     def __init__(self, **tokens: Context) -> None:
         self.tokens = tokens
 
-    def verify(self, token: str) -> Context | None:
+    def verify(self, token: str, *, asked_by: str | None = None) -> Context | None:
         return self.tokens.get(token)
 
 

@@ -15,7 +15,7 @@ _REQUEST_ID = re.compile(r"^req-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-
 class Context(msgspec.Struct, kw_only=True):
     """The caller of one request or job, as its token says. Everything is empty for an anonymous caller.
 
-    `token` holds the decoded token body (`{"user": …, "project": …, "roles": …, "catalog": …}`), for those who
+    `token` holds the decoded token body (`{"user": …, "project": …, "roles": …}`, without the catalog), for those who
     need more of it than the fields here.
     """
 

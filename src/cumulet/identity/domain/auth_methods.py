@@ -50,26 +50,19 @@ class Passed:
 def by_password(identity: Identity, proof: ByPassword) -> Passed:
     """An unknown user, a wrong password and a locked account take the same time and get the same answer."""
     user = _user(identity, proof.user)
-    now = identity.now()
-    known = identity.passwords.verify(
-        user.id if user is not None else "", user.password_hash if user is not None else None, proof.password
-    )
-    if user is None:
-        raise unauthorized()
-    _admit(identity, user, known, now)
-    if user_security.is_expired(user, now):
+    user_security.check_password(identity, user, proof.password)
+    user = _admitted(identity, user)
+    if user_security.is_expired(user, identity.now()):
         raise user_security.expired_refusal(user)
     return Passed(user.id, ("password",))
 
 
 def by_totp(identity: Identity, proof: ByTotp) -> Passed:
+    """Wrong codes count as wrong passwords do: there are only a million of them."""
     user = _user(identity, proof.user)
-    now = identity.now()
-    known = totp.matches(identity, user.id if user is not None else None, proof.passcode, now)
-    if user is None:
-        raise unauthorized()
-    _admit(identity, user, known, now)
-    return Passed(user.id, ("totp",))
+    known = totp.matches(identity, None if user is None else user.id, proof.passcode, identity.now())
+    user_security.count_attempt(identity, user, known)
+    return Passed(_admitted(identity, user).id, ("totp",))
 
 
 def _user(identity: Identity, reference: UserRef) -> users.User | None:
@@ -92,26 +85,16 @@ def _user(identity: Identity, reference: UserRef) -> users.User | None:
     return user if domain is not None and domain.enabled else None
 
 
-def _admit(identity: Identity, user: users.User, known: bool, now: int) -> None:
-    """Count the attempt. Raises Unauthorized for a wrong proof, a locked and a disabled account."""
-    conf = identity.conf
-    if user_security.is_locked(conf, user, now):
-        raise unauthorized()
-    if not known:
-        if conf.security_compliance.lockout_failure_attempts:
-            with identity.db.write() as connection:
-                user_security.record_failure(connection, user, now)
-        raise unauthorized()
+def _admitted(identity: Identity, user: users.User | None) -> users.User:
+    """A user whose proof was right. Raises Unauthorized for a disabled account, and for one that guesses which ran
+    beside this one have locked since it was read."""
+    assert user is not None
+    conf, now = identity.conf, identity.now()
     if conf.security_compliance.lockout_failure_attempts:
-        # Guesses that ran beside this one may have locked the account since it was read.
         user = users.show(identity, user.id)
-        if user_security.is_locked(conf, user, now):
-            raise unauthorized()
-    if not user_security.is_enabled(conf, user, now):
+    if user_security.is_locked(conf, user, now) or not user_security.is_enabled(conf, user, now):
         raise unauthorized()
-    if user_security.needs_success(conf, user, now):
-        with identity.db.write() as connection:
-            user_security.record_success(connection, conf, user, now)
+    return user
 
 
 def by_application_credential(identity: Identity, proof: ByApplicationCredential) -> Passed:

@@ -96,18 +96,16 @@ def describe(reader: Reader, token: str | None, payload: Payload) -> TokenRecord
 def _record(reader: Reader, token: str | None, payload: Payload, draft: _Draft) -> TokenRecord:
     inner = _encode(draft.document)
     plain = full = b'{"token":' + inner + b"}"
-    caller_body = draft.document
     if draft.has_catalog:
-        catalog, catalog_json = reader.catalog(draft.project_id, draft.speaks_for.id)
+        _, catalog_json = reader.catalog(draft.project_id, draft.speaks_for.id)
         full = b'{"token":' + inner[:-1] + b',"catalog":' + catalog_json + b"}}"
-        caller_body = {**draft.document, "catalog": catalog}
     return TokenRecord(
         payload=payload,
         generation=reader.generation,
         document=draft.document,
         plain=plain,
         full=full,
-        caller=context_of(token or "", caller_body),
+        caller=context_of(token or "", draft.document),
         facts=TokenFacts(payload.issued_at, draft.facts),
         subject_id=draft.speaks_for.id,
         restricted_access=draft.restricted_access,

@@ -99,9 +99,15 @@ def record_success(connection: Connection, conf: cfg.ConfigOpts, user: User, now
 def check_password(identity: Identity, user: User | None, password: str) -> None:
     """Return if this is the user's password. Raises Unauthorized, with the same words and after the same time for an
     unknown user (None), a locked account and a wrong password, which is counted. Call it outside of transactions."""
-    now = identity.now()
     stored = None if user is None else user.password_hash
     known = identity.passwords.verify("" if user is None else user.id, stored, password)
+    count_attempt(identity, user, known)
+
+
+def count_attempt(identity: Identity, user: User | None, known: bool) -> None:
+    """Count what a user tried to log in with, which was right or wrong. Raises Unauthorized, always in the same words,
+    for an unknown user (None), a locked account and a wrong proof. Call it outside of transactions."""
+    now = identity.now()
     if user is None or is_locked(identity.conf, user, now):
         raise unauthorized()
     if not known:

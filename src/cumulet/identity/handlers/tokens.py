@@ -71,7 +71,8 @@ def _check_subject(call: Call[Identity], rule: str, record: TokenRecord) -> None
 
 
 def _body(call: Call[Identity], record: TokenRecord) -> bytes:
-    if call.req.query_string and "nocatalog" in call.query():
+    query = call.req.query_string
+    if query and (query == "nocatalog" or "nocatalog" in call.query()):
         return record.plain
     return record.full
 
