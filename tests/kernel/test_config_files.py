@@ -108,3 +108,23 @@ def test_a_plain_file_is_handed_over_as_it_is(tmp_path: Path) -> None:
     file.write_text("[token]\nprovider = fernet\n")
     with conf_files.opened([file]) as given:
         assert given.paths == [str(file)]
+
+
+def test_files_are_found_under_the_names_operators_know(tmp_path: Path) -> None:
+    etc = tmp_path / "etc"
+    wanted = {
+        "keystone": ["keystone.conf", "keystone/keystone.conf"],
+        "glance": ["glance-api.conf", "glance/glance-api.conf"],
+        "neutron": ["neutron/neutron.conf", "neutron/plugins/ml2/ml2_conf.ini"],
+    }
+    for names in wanted.values():
+        for name in names:
+            (etc / name).parent.mkdir(parents=True, exist_ok=True)
+            (etc / name).touch()
+    last = tmp_path / "last.conf"
+    last.touch()
+    settings = Settings(state_dir=str(tmp_path), config_files={"keystone": [str(last)]})
+    assert settings.files_of("keystone") == [*(etc / name for name in wanted["keystone"]), last]
+    assert settings.files_of("glance") == [etc / name for name in wanted["glance"]]
+    assert settings.files_of("neutron") == [etc / name for name in wanted["neutron"]]
+    assert settings.files_of("nova") == []

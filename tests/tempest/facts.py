@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import urllib3
+
 from tests.system.cloud import Cloud, request
 
 SERVICES = ("compute", "image", "network", "volume", "object_store", "placement")
@@ -24,9 +26,39 @@ def of(cloud: Cloud, workspace: Path, files_port: int) -> dict[str, str]:
         "FILES_PORT": str(files_port),
         "RUN_VALIDATION": "false",
     }
+    token = cloud.login()
     if "placement" in endpoints:
         known["PLACEMENT_MAX_MV"] = _json("GET", endpoints["placement"])["versions"][0]["max_version"]
+    if "image" in endpoints:
+        known["IMAGE_UUID"] = _image(endpoints["image"], token, "tempest")
+        known["IMAGE_ALT_UUID"] = _image(endpoints["image"], token, "tempest-alt")
+    if "network" in endpoints:
+        known |= _network(endpoints["network"], token)
     return known
+
+
+def _image(url: str, token: str, name: str) -> str:
+    """A public image of 1 MiB of zeros, which the simulated hypervisor starts like any other."""
+    body = {"name": name, "disk_format": "raw", "container_format": "bare", "visibility": "public"}
+    image_id: str = _json("POST", f"{url}/v2/images", token=token, json=body)["id"]
+    headers = {"X-Auth-Token": token, "Content-Type": "application/octet-stream"}
+    with urllib3.PoolManager() as pool:
+        answer = pool.request("PUT", f"{url}/v2/images/{image_id}/file", headers=headers, body=bytes(1 << 20))
+    assert answer.status == 204, answer.data
+    return image_id
+
+
+def _network(url: str, token: str) -> dict[str, str]:
+    """An external network called `public`, and the extensions this cloud reports."""
+    listed = _json("GET", f"{url}/v2.0/extensions", token=token)["extensions"]
+    wanted = {"name": "public", "router:external": True, "admin_state_up": True}
+    network_id = _json("POST", f"{url}/v2.0/networks", token=token, json={"network": wanted})["network"]["id"]
+    subnet = {"network_id": network_id, "ip_version": 4, "cidr": "172.24.4.0/24", "enable_dhcp": False}
+    _json("POST", f"{url}/v2.0/subnets", token=token, json={"subnet": subnet})
+    return {
+        "PUBLIC_NET_UUID": network_id,
+        "NEUTRON_EXTENSIONS": ",".join(sorted(extension["alias"] for extension in listed)),
+    }
 
 
 def _json(method: str, url: str, **rest: Any) -> Any:

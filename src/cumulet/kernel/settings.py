@@ -9,6 +9,12 @@ import msgspec
 
 from cumulet.kernel.paths import Paths
 
+# Where a project's files are not just <project>.conf.
+FILE_NAMES = {
+    "glance": ("glance.conf", "glance-api.conf"),
+    "neutron": ("neutron.conf", "plugins/ml2/ml2_conf.ini"),
+}
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Addresses, ports and files of one cloud. `state_dir` None means the system's usual places."""
@@ -49,10 +55,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return f"{scheme}://{host}:{self.port(standard_port)}"
 
     def files_of(self, project: str) -> list[Path]:
-        """The configuration files of a project that exist, in the order they are read."""
-        candidates = [self.paths.config / f"{project}.conf", self.paths.config / project / f"{project}.conf"]
+        """The configuration files of a project that exist, in the order they are read.
+
+        They are looked for by the names operators know: in /etc/<project> (not when all is in one state directory),
+        in the cloud's configuration directory, and in a directory of the project's name below it.
+        """
+        places = [self.paths.config, self.paths.config / project]
         if self.state_dir is None:
-            candidates.insert(0, Path("/etc") / project / f"{project}.conf")
+            places.insert(0, Path("/etc") / project)
+        names = FILE_NAMES.get(project, (f"{project}.conf",))
+        candidates = [place / name for place in places for name in names]
         candidates += [Path(file) for file in self.config_files.get(project, ())]
         return [file for file in candidates if file.exists()]
 
