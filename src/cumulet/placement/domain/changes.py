@@ -21,7 +21,8 @@ SHARDS = 16
 VOCABULARY = 16
 """The counter of resource classes and traits."""
 
-COUNTERS = tuple(range(SHARDS + 1))
+TREES = 17
+"""No counter: its row's lock is the turn of whoever moves providers between trees."""
 
 _COUNTER = change_counters.c
 _BUMP = sa.update(change_counters).where(_COUNTER.shard == sa.bindparam("counted")).values(value=_COUNTER.value + 1)
@@ -36,6 +37,14 @@ _STAMP = (
         generation=providers.c.generation + sa.bindparam("step"),
     )
 )
+
+
+_TURN = sa.select(change_counters.c.shard).where(change_counters.c.shard == TREES).with_for_update()
+
+
+def take_turn(connection: Connection) -> None:
+    """Wait until no other transaction moves providers between trees. Before any provider is locked."""
+    connection.execute(_TURN)
 
 
 def shard_of(uuid: str) -> int:

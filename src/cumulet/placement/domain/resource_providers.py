@@ -34,7 +34,6 @@ _LOCK_MANY = (
     .with_for_update()
 )
 _TREE = sa.select(providers).where(providers.c.root_uuid == sa.bindparam("root")).order_by(providers.c.uuid)
-_LOCK_TREE = _TREE.with_for_update()
 
 
 def show(placement: Placement, uuid: str) -> ProviderRow:
@@ -148,9 +147,11 @@ def update(
     """
     try:
         with placement.db.write() as connection:
-            row = lock(connection, uuid)
+            row = load(connection, uuid)
             if parent_uuid is not UNSET and parent_uuid != row.parent_uuid:
                 _move(connection, placement.now(), row, parent_uuid, may_reparent=may_reparent)
+            else:
+                row = lock(connection, uuid)
             if name != row.name:
                 connection.execute(sa.update(providers).where(providers.c.uuid == uuid).values(name=name))
                 changes.stamp(connection, placement.now(), bumped=(), others=[uuid])
@@ -163,19 +164,17 @@ def update(
 
 def _move(connection: Connection, now: int, row: ProviderRow, parent_uuid: str | None, *, may_reparent: bool) -> None:
     refusal = f"Unable to save resource provider {row.uuid}: Object action update failed because: "
-    root_uuid = row.uuid
-    if parent_uuid is not None:
-        parent = connection.execute(_SHOW, {"uuid": parent_uuid}).first()
-        if parent is None:
-            raise BadRequest(f"{refusal}parent provider UUID does not exist.")
-        if row.parent_uuid is not None and not may_reparent:
-            raise BadRequest(f"{refusal}re-parenting a provider is not currently allowed.")
-    elif not may_reparent:
+    if parent_uuid is None and not may_reparent:
         raise BadRequest(f"{refusal}un-parenting a provider is not currently allowed.")
-    tree = _lock_tree(connection, row.root_uuid, parent_uuid)
+    tree = _lock_trees(connection, row.uuid, parent_uuid)
+    if row.uuid not in tree:
+        raise no_provider(row.uuid)
+    root_uuid = row.uuid
     if parent_uuid is not None:
         if parent_uuid not in tree:
             raise BadRequest(f"{refusal}parent provider UUID does not exist.")
+        if tree[row.uuid].parent_uuid is not None and not may_reparent:
+            raise BadRequest(f"{refusal}re-parenting a provider is not currently allowed.")
         root_uuid = tree[parent_uuid].root_uuid
     subtree = _below(row.uuid, tree)
     if parent_uuid in subtree:
@@ -185,21 +184,21 @@ def _move(connection: Connection, now: int, row: ProviderRow, parent_uuid: str |
     changes.stamp(connection, now, bumped=(), others=subtree)
 
 
-def _lock_tree(connection: Connection, root_uuid: str, parent_uuid: str | None) -> dict[str, ProviderRow]:
-    """A whole tree and the new parent's tree, locked. Children may be added until their parent is locked, so read on
-    until nothing new appears."""
+def _lock_trees(connection: Connection, uuid: str, parent_uuid: str | None) -> dict[str, ProviderRow]:
+    """Every provider of the trees that a provider leaves and enters, locked.
+
+    Moves take turns, so these stay the same trees; but until a parent is locked it may get another child.
+    """
+    changes.take_turn(connection)
     locked: dict[str, ProviderRow] = {}
     while True:
-        roots = {root_uuid}
-        if parent_uuid is not None:
-            parent = connection.execute(_SHOW, {"uuid": parent_uuid}).first()
-            roots |= set() if parent is None else {parent.root_uuid}
-        found: dict[str, ProviderRow] = {}
-        for root in sorted(roots):
-            found |= {row.uuid: row for row in connection.execute(_TREE, {"root": root})}
-        if found.keys() == locked.keys():
+        ends = [connection.execute(_SHOW, {"uuid": one}).first() for one in (uuid, parent_uuid) if one is not None]
+        roots = {end.root_uuid for end in ends if end is not None}
+        found = {row.uuid: row for root in sorted(roots) for row in connection.execute(_TREE, {"root": root})}
+        missing = found.keys() - locked.keys()
+        if not missing:
             return found
-        locked = lock_many(connection, found.keys())
+        locked |= lock_many(connection, missing)
 
 
 def _below(uuid: str, tree: dict[str, ProviderRow]) -> set[str]:

@@ -27,7 +27,7 @@ def upgrade() -> None:
     )
     op.bulk_insert(
         sa.table("change_counters", sa.column("shard"), sa.column("value"), sa.column("deletions")),
-        [{"shard": shard, "value": 0, "deletions": 0} for shard in range(17)],
+        [{"shard": shard, "value": 0, "deletions": 0} for shard in range(18)],
     )
     op.create_table(
         "consumers",
