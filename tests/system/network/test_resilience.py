@@ -49,6 +49,7 @@ class Site:
         self.b.address("10.2.0.12/24", gateway="10.2.0.1")
         self.a.ping_until("10.2.0.12", 10)
         self.outside.ping_until("172.24.4.10", 10)
+        wait_for((self.host.config.state_dir / "report.json").exists, 10, "the first report")
 
     def write(self) -> None:
         """The wanted state, where the agent's process finds it."""
@@ -211,3 +212,22 @@ def test_what_is_not_the_agents_stays(site: Site) -> None:
         assert netns.names(site.host.config.prefix) == [stranger]
     finally:
         netns.delete(stranger)
+
+
+def test_a_hypervisors_tap_is_taken_up_at_once(site: Site) -> None:
+    """The agent waits for it by name; nobody has to tell it."""
+    port = site.cloud.port(site.net1, "h1", {"10.1.0.50": site.v4_1}, security_groups=(site.group.id,))
+    site.write()
+    site.process.send_signal(1)
+    wait_for(lambda: site.report()["ports"].get(port.id) == "DOWN", 5, "the agent waits for the device")
+    tap = "tap" + port.id[:11]
+    time.sleep(0.2)
+    site.host.space.run("ip", "tuntap", "add", "dev", tap, "mode", "tap")
+    made = time.monotonic()
+    wait_for(lambda: (link := site.host.space.netlink.link(tap)) and link.master and link.up, 2, "plugged")
+    assert time.monotonic() - made < 1
+    wait_for(lambda: site.report()["ports"][port.id] == "ACTIVE", 2, "reported")
+    site.cloud.remove(port)
+    site.write()
+    site.process.send_signal(1)
+    wait_for(lambda: (link := site.host.space.netlink.link(tap)) and not link.master, 5, "unplugged, not deleted")
