@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from cumulet.compute.routes import flavors, key_pairs, operators, versions
+from cumulet.compute.routes import flavors, key_pairs, older, operators, versions
 
-ROUTES = (*versions.ROUTES, *flavors.ROUTES, *key_pairs.ROUTES, *operators.ROUTES)
+ROUTES = (*versions.ROUTES, *flavors.ROUTES, *key_pairs.ROUTES, *operators.ROUTES, *older.ROUTES)
