@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cumulet.identity.domain import catalog
+from cumulet.identity.domain.token_parts import Reader
 from cumulet.identity.service import Identity
 from tests.identity import make
 from tests.identity.conftest import Caller, make_identity
@@ -141,3 +142,26 @@ def test_a_project_gets_the_endpoints_of_its_groups(admin: Caller, empty: Identi
     assert urls(entries(project)) == ["http://inside", "http://public"]
     assert admin.delete(f"{FILTER}/endpoint_groups/{group}").status == 204
     assert len(urls(entries(project))) == 4
+
+
+def test_lists_are_cut_to_the_operators_limit(database_url: str, tmp_path: Path) -> None:
+    identity = make_identity(database_url, tmp_path, "[DEFAULT]\nlist_limit = 2\n[role]\nlist_limit = 3\n")
+    client = Caller(identity, "admin")
+    for _ in range(4):
+        make.service(client)
+        make.role(client)
+    services, roles = client.get("/v3/services").json(), client.get("/v3/roles").json()
+    assert (len(services["services"]), services["truncated"]) == (2, True)
+    assert (len(roles["roles"]), roles["truncated"]) == (3, True)
+    assert "truncated" not in client.get("/v3/regions").json()
+    identity.db.close()
+
+
+def test_an_operator_may_give_nothing_to_projects_without_a_filter(database_url: str, tmp_path: Path) -> None:
+    options = "[endpoint_filter]\nreturn_all_endpoints_if_no_filter = false\n"
+    identity = make_identity(database_url, tmp_path, options)
+    client = Caller(identity, "admin")
+    make.endpoint(client, make.service(client))
+    with Reader(identity, 0) as reader:
+        assert reader.catalog("p", "ada")[0] == []
+    identity.db.close()

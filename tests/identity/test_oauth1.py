@@ -13,6 +13,7 @@ import pytest
 from cumulet.identity.domain import oauth1_signatures, oauth1_tokens
 from cumulet.identity.domain.oauth1_signatures import SignedRequest
 from cumulet.identity.service import Identity
+from cumulet.kernel.client import Response
 from cumulet.kernel.clock import iso_micro
 from cumulet.kernel.errors import ApiError
 from cumulet.kernel.ids import hex_id
@@ -148,6 +149,10 @@ class Program:
         assert status == 201, answer
         return answer["oauth_token"], answer["oauth_token_secret"]
 
+    def login(self, token: tuple[str, str]) -> Response:
+        body = {"auth": {"identity": {"methods": ["oauth1"], "oauth1": {}}}}
+        return self.client.post("/v3/auth/tokens", body, headers=self.headers("/v3/auth/tokens", token))
+
 
 class World(NamedTuple):
     program: Program
@@ -208,11 +213,30 @@ def test_the_whole_way_from_consumer_to_access_token(client: Caller, identity: I
     proved = oauth1_tokens.verify_access(identity, login())
     assert (proved["authorizing_user_id"], proved["project_id"]) == (world.user, world.project)
     assert proved["role_ids"] == [world.role]
+    assert world.program.login(access).status == 201
     assert world.owner.delete(f"{path}/{access[0]}").status == 204
     assert world.owner.delete(f"{path}/{access[0]}").status == 404
+    assert world.program.login(access).status == 401
     with pytest.raises(ApiError) as refused:
         oauth1_tokens.verify_access(identity, login())
     assert refused.value.status == 401
+
+
+def test_a_login_with_an_access_token_has_the_roles_that_were_given_away(client: Caller, world: World) -> None:
+    kept = make.role(client)
+    client.put(f"/v3/projects/{world.project}/users/{world.user}/roles/{kept}")
+    token = world.program.request_token(world.project)
+    access = world.program.access_token(token, authorize(world, token).json()["token"]["oauth_verifier"])
+    answer = world.program.login(access)
+    assert answer.status == 201
+    body = answer.json()["token"]
+    assert body["methods"] == ["oauth1"]
+    assert (body["user"]["id"], body["project"]["id"]) == (world.user, world.project)
+    assert [role["id"] for role in body["roles"]] == [world.role]
+    assert body["OS-OAUTH1"] == {"access_token_id": access[0], "consumer_id": world.program.id}
+    assert world.program.login((access[0], "guessed")).status == 401
+    client.delete(f"/v3/projects/{world.project}/users/{world.user}/roles/{world.role}")
+    assert world.program.login(access).status == 401
 
 
 def test_a_request_token_is_good_once_and_only_with_its_verifier(world: World) -> None:

@@ -44,8 +44,14 @@ ASSIGNMENT = [
     cfg.ListOpt("prohibited_implied_role", default=["admin"], help="Names of roles that no other may imply."),
 ]
 UNIFIED_LIMIT = [
+    cfg.IntOpt("list_limit", min=0, help="The most limits a list answers with. Default: the general one."),
     cfg.StrOpt("enforcement_model", default="flat", choices=["flat", "strict_two_level"]),
 ]
+CATALOG = [
+    cfg.IntOpt("list_limit", min=0, help="The most services or endpoints in a list. Default: the general one."),
+]
+ROLE = [cfg.IntOpt("list_limit", min=0, help="The most roles a list answers with. Default: the general one.")]
+POLICY = [cfg.IntOpt("list_limit", min=0, help="The most policies a list answers with. Default: the general one.")]
 ENDPOINT_FILTER = [
     cfg.BoolOpt("return_all_endpoints_if_no_filter", default=True, help="What a project without a filter gets."),
 ]
@@ -59,6 +65,9 @@ def register(conf: cfg.ConfigOpts) -> None:
     conf.register_opts(DEFAULT)
     conf.register_opts(IDENTITY, group="identity")
     conf.register_opts(ASSIGNMENT, group="assignment")
+    conf.register_opts(CATALOG, group="catalog")
+    conf.register_opts(ROLE, group="role")
+    conf.register_opts(POLICY, group="policy")
     conf.register_opts(UNIFIED_LIMIT, group="unified_limit")
     conf.register_opts(ENDPOINT_FILTER, group="endpoint_filter")
     conf.register_opts(OAUTH1, group="oauth1")

@@ -23,8 +23,18 @@ def with_self(call: Call[Identity], collection: str, thing: dict[str, Any]) -> d
     return thing
 
 
-def collection(call: Call[Identity], name: str, things: list[Any], *, truncated: bool = False) -> dict[str, Any]:
-    """`{"<name>": […], "links": {"self", "previous", "next"}}`"""
+def collection(
+    call: Call[Identity], name: str, things: list[Any], *, truncated: bool = False, group: str | None = None
+) -> dict[str, Any]:
+    """`{"<name>": […], "links": {"self", "previous", "next"}}`
+
+    With a `group` of keystone.conf the list is cut to its `list_limit`, or else the general one, and says so.
+    """
+    if group is not None:
+        own = call.service.conf[group].list_limit
+        bound = call.service.conf.list_limit if own is None else own
+        truncated = bound is not None and len(things) > bound
+        things = things[:bound] if truncated else things
     body: dict[str, Any] = {name: things, "links": links(call)}
     if truncated:
         body["truncated"] = True

@@ -22,7 +22,7 @@ def view(call: Call[Identity], group: endpoint_groups.EndpointGroup) -> dict[str
 def index(call: Call[Identity]) -> Reply:
     call.service.policy.can(call.ctx, "identity:list_endpoint_groups")
     found = endpoint_groups.find(call.service, name=call.filters(EndpointGroupQuery).name)
-    return Reply(views.collection(call, "endpoint_groups", [view(call, group) for group in found]))
+    return Reply(views.collection(call, "endpoint_groups", [view(call, group) for group in found], group="catalog"))
 
 
 def show(call: Call[Identity], endpoint_group_id: str) -> Reply:

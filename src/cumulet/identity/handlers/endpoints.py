@@ -22,7 +22,7 @@ def index(call: Call[Identity]) -> Reply:
         call.service, interface=query.interface, service_id=query.service_id, region_id=query.region_id
     )
     found = matching.keep(call.query(), found, "interface", "service_id", "region_id")
-    return Reply(views.collection(call, "endpoints", [_view(call, endpoint) for endpoint in found]))
+    return Reply(views.collection(call, "endpoints", [_view(call, endpoint) for endpoint in found], group="catalog"))
 
 
 def show(call: Call[Identity], endpoint_id: str) -> Reply:

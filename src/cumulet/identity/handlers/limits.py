@@ -33,7 +33,7 @@ def index(call: Call[Identity]) -> Reply:
     query = msgspec.structs.asdict(call.filters(LimitQuery))
     found = limits.find(call.service, **query, **_seen_by(call))
     found = matching.keep(call.query(), found, *query)
-    return Reply(views.collection(call, "limits", [_view(call, limit) for limit in found]))
+    return Reply(views.collection(call, "limits", [_view(call, limit) for limit in found], group="unified_limit"))
 
 
 def show(call: Call[Identity], limit_id: str) -> Reply:

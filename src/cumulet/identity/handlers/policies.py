@@ -19,7 +19,7 @@ def index(call: Call[Identity]) -> Reply:
     call.service.policy.can(call.ctx, "identity:list_policies")
     found = policies.find(call.service, type_=call.filters(PolicyQuery).type)
     found = matching.keep(call.query(), found, "type")
-    return Reply(views.collection(call, "policies", [view(call, policy) for policy in found]))
+    return Reply(views.collection(call, "policies", [view(call, policy) for policy in found], group="policy"))
 
 
 def show(call: Call[Identity], policy_id: str) -> Reply:

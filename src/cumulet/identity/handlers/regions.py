@@ -21,7 +21,7 @@ def index(call: Call[Identity]) -> Reply:
     call.service.policy.can(call.ctx, "identity:list_regions")
     query = call.filters(RegionQuery)
     found = regions.find(call.service, parent_region_id=query.parent_region_id)
-    return Reply(views.collection(call, "regions", [_view(call, region) for region in found]))
+    return Reply(views.collection(call, "regions", [_view(call, region) for region in found], group="catalog"))
 
 
 def show(call: Call[Identity], region_id: str) -> Reply:

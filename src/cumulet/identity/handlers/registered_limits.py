@@ -26,7 +26,9 @@ def index(call: Call[Identity]) -> Reply:
     query = msgspec.structs.asdict(call.filters(RegisteredLimitQuery))
     found = registered_limits.find(call.service, **query)
     found = matching.keep(call.query(), found, *query)
-    return Reply(views.collection(call, "registered_limits", [_view(call, limit) for limit in found]))
+    return Reply(
+        views.collection(call, "registered_limits", [_view(call, limit) for limit in found], group="unified_limit")
+    )
 
 
 def show(call: Call[Identity], registered_limit_id: str) -> Reply:

@@ -40,7 +40,7 @@ def index(call: Call[Identity]) -> Reply:
     call.service.policy.can(call.ctx, rule)
     found = roles.find(call.service, name=query.name, domain_id=query.domain_id)
     found = matching.keep(call.query(), found, "name")
-    return Reply(views.collection(call, "roles", [_view(call, role) for role in found]))
+    return Reply(views.collection(call, "roles", [_view(call, role) for role in found], group="role"))
 
 
 def show(call: Call[Identity], role_id: str) -> Reply:

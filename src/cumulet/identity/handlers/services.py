@@ -20,7 +20,7 @@ def index(call: Call[Identity]) -> Reply:
     query = call.filters(ServiceQuery)
     found = services.find(call.service, name=query.name, type_=query.type)
     found = matching.keep(call.query(), found, "name", "type")
-    return Reply(views.collection(call, "services", [_view(call, service) for service in found]))
+    return Reply(views.collection(call, "services", [_view(call, service) for service in found], group="catalog"))
 
 
 def show(call: Call[Identity], service_id: str) -> Reply:
