@@ -163,7 +163,12 @@ class Reader:
         return self.recall(("catalog", project_id, user_id), lambda: self._catalog(project_id, user_id))
 
     def _catalog(self, project_id: str | None, user_id: str) -> tuple[list[dict[str, Any]], bytes]:
+        conf = self.identity.conf
         found = catalog.entries(
-            self.connection, project_id, user_id, public_endpoint=self.identity.conf.public_endpoint
+            self.connection,
+            project_id,
+            user_id,
+            public_endpoint=conf.public_endpoint,
+            all_if_unfiltered=conf.endpoint_filter.return_all_endpoints_if_no_filter,
         )
         return found, msgspec.json.encode(found)
