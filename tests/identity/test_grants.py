@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import pytest
@@ -180,3 +181,43 @@ def test_a_domains_reader_and_the_systems_only_look(client: Caller, identity: Id
     assert client.as_("member").get(users).status == 403
     assert client.as_("system_reader").get(users).status == 200
     assert client.as_("system_reader").put(f"{users}/{parties.role}").status == 403
+
+
+def test_grants_end_with_whom_and_what_they_are_between(client: Caller, identity: Identity, parties: Parties) -> None:
+    other_user, other_project = make.user(identity, parties.domain), make.project(identity, parties.domain)
+    outside = make.domain(identity)
+    stranger, elsewhere = make.user(identity, outside), make.project(identity, outside)
+    for place in PLACES.values():
+        path = place.format(parties)
+        assert client.put(f"{path}/{parties.role}{_suffix(path)}").status == 204
+    for target in (parties.project, parties.domain, other_project, elsewhere):
+        for user in (other_user, stranger):
+            assert client.put(f"/v3/projects/{target}/users/{user}/roles/{parties.role}").status == 204
+    for gone in (f"users/{parties.user}", f"groups/{parties.group}", f"projects/{parties.project}"):
+        assert client.delete(f"/v3/{gone}").status == 204
+        assert gone.partition("/")[2] not in _everything(identity)
+    client.patch(f"/v3/domains/{parties.domain}", {"domain": {"enabled": False}})
+    assert client.delete(f"/v3/domains/{parties.domain}").status == 204
+    left = _everything(identity)
+    assert left.isdisjoint({parties.domain, other_user, other_project})
+    assert {stranger, elsewhere} <= left
+
+
+def _everything(identity: Identity) -> set[str]:
+    """The ids of all users, groups, projects and domains that any grant names."""
+    with identity.db.read() as connection:
+        rows = connection.execute(sa.select(tables.assignments.c.actor_id, tables.assignments.c.target_id))
+        return {thing for row in rows for thing in row}
+
+
+def test_no_grant_outlives_a_user_who_goes_at_the_same_time(client: Caller, identity: Identity) -> None:
+    domain, role = make.domain(identity), make.role(client)
+    project = make.project(identity, domain)
+    for user in [make.user(identity, domain) for _ in range(12)]:
+        path = f"/v3/projects/{project}/users/{user}/roles/{role}"
+        with ThreadPoolExecutor(3) as pool:
+            granted = [pool.submit(client.put, path) for _ in range(2)]
+            deleted = pool.submit(client.delete, f"/v3/users/{user}")
+        assert deleted.result().status == 204
+        assert {answer.result().status for answer in granted} <= {204, 404}
+        assert user not in _everything(identity)

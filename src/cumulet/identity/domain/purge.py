@@ -110,7 +110,8 @@ _DOMAIN = [
     *_of_users(_within(users)),
     *_of_projects(_within(projects)),
     sa.delete(assignments).where(assignments.c.actor_type == GROUP, _within(groups)(assignments.c.actor_id)),
-    sa.delete(assignments).where(assignments.c.target_type == DOMAIN, _one(assignments.c.target_id)),
+    # A domain is a project too, and may have been named as one in a grant.
+    sa.delete(assignments).where(assignments.c.target_type.in_((DOMAIN, PROJECT)), _one(assignments.c.target_id)),
     sa.delete(limits).where(_one(limits.c.domain_id)),
     sa.delete(domain_config).where(_one(domain_config.c.domain_id)),
     *_OF_ROLES,

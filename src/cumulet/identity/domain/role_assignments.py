@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
@@ -44,8 +45,7 @@ class Wanted:
     effective: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(msgspec.Struct, frozen=True):
     """One line of the list. Where it was resolved, the rest says how it came about.
 
     `granted_*` is the grant itself; `through_group` the group the user is in; `prior_role_id` the role that implies
