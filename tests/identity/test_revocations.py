@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from cumulet.identity import tables
+from cumulet.identity import jobs, tables
 from cumulet.identity.domain import generations, revocations
 from cumulet.identity.domain.revocations import Revocations, TokenFacts
 from cumulet.identity.service import Identity
@@ -116,3 +116,22 @@ def test_a_process_forgets_what_is_too_old_to_matter(connection: Connection) -> 
     events = known(connection)
     events.forget(clock.now() + 1)
     assert not events.is_revoked(token())
+
+
+def test_the_engine_forgets_old_events(identity: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
+    with identity.db.write() as connection:
+        connection.execute(sa.delete(tables.revocations))
+        for number in range(3):
+            revocations.revoke(connection, user_id=f"user-{number}")
+    (spec,) = jobs.registry().periodic_specs()
+    spec.handler(None, identity)  # type: ignore[arg-type]
+    assert _count(identity) == 3
+    later = identity.now() + 50 * 3600 * 1_000_000
+    monkeypatch.setattr(identity, "now", lambda: later)
+    spec.handler(None, identity)  # type: ignore[arg-type]
+    assert _count(identity) == 1
+
+
+def _count(identity: Identity) -> int:
+    with identity.db.read() as connection:
+        return connection.execute(sa.select(sa.func.count()).select_from(tables.revocations)).scalar_one()

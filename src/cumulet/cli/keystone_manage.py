@@ -192,13 +192,10 @@ def _give_to(directory: Path, user: str | None, group: str | None) -> None:
 
 def token_flush(given: argparse.Namespace) -> None:
     """Fernet and JWS tokens are not stored; what is, is the record of revoked ones, needed while one could be alive."""
-    from cumulet.identity.domain import revocations
+    from cumulet.identity.domain import tokens
 
     with _identity(given) as identity:
-        conf = identity.conf
-        life_s = conf.token.expiration + conf.revoke.expiration_buffer
-        with identity.db.write() as connection:
-            count = revocations.purge(connection, identity.now() - life_s * 1_000_000)
+        count = tokens.flush(identity)
     print(f"{count} revocations of expired tokens deleted.")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import falcon
 
 from cumulet import services
-from cumulet.identity import options, policies, tokens
+from cumulet.identity import jobs, options, policies, tokens
 from cumulet.identity.authenticate import Authenticate
 from cumulet.identity.domain import bootstrap
 from cumulet.identity.domain.passwords import Passwords
@@ -17,6 +17,7 @@ from cumulet.identity.service import Identity
 from cumulet.kernel import clock
 from cumulet.kernel.environment import Environment
 from cumulet.kernel.http import Api, Authenticator, application
+from cumulet.kernel.jobs import JobRegistry
 from cumulet.kernel.migrate import Schema
 from cumulet.kernel.policy import Policy
 
@@ -43,6 +44,10 @@ def prepare(identity: Identity, passwords: Mapping[str, str]) -> None:
     """Before every start: what must be there for anybody to log in."""
     settings = identity.env.settings
     bootstrap.ensure_cloud(identity, settings, services.enabled(settings.services), passwords)
+
+
+def build_jobs(identity: Identity) -> JobRegistry:
+    return jobs.registry()
 
 
 def build_api(identity: Identity, authenticate: Authenticator | None = None) -> falcon.App:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from cumulet.kernel.columns import flag, identifier, json_text, key, moment, tables_of
+from cumulet.kernel.jobs import jobs_table
 
 metadata = sa.MetaData()
 _table = tables_of(metadata)
@@ -333,3 +334,5 @@ oauth1_access_tokens = _table(
     moment("expires_at"),
     sa.ForeignKeyConstraint(["consumer_id"], ["oauth1_consumers.id"], ondelete="CASCADE"),
 )
+
+jobs = jobs_table(metadata)

@@ -33,6 +33,7 @@ _ATTRIBUTES = (
     "audit_id",
     "audit_chain_id",
 )
+_FORGET_EVERY = 600_000_000  # µs
 _NEWER = sa.select(revocations).where(revocations.c.id > sa.bindparam("after")).order_by(revocations.c.id)
 
 
@@ -105,9 +106,11 @@ class TokenFacts:
 
 
 class Revocations:
-    """The events that one process knows. Safe in threads."""
+    """The events that one process knows, those of the last `keep` µs (all without it). Safe in threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep: int | None = None) -> None:
+        self._keep = keep
+        self._forgotten_at = clock.now()
         self._last = 0
         self._generation = -1
         self._lock = threading.Lock()
@@ -124,6 +127,10 @@ class Revocations:
                 self._learn(row)
                 self._last = row.id
             self._generation = generation
+        now = clock.now()
+        if self._keep is not None and now - self._forgotten_at > _FORGET_EVERY:
+            self._forgotten_at = now
+            self.forget(now - self._keep)
 
     def _learn(self, row: sa.Row[Any]) -> None:
         named = [(name, getattr(row, name)) for name in _ATTRIBUTES if getattr(row, name) is not None]

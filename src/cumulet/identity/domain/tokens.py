@@ -17,6 +17,7 @@ from cumulet.identity.domain.token_documents import describe
 from cumulet.identity.domain.token_parts import Reader
 from cumulet.identity.errors import not_found, unauthorized
 from cumulet.identity.service import Identity
+from cumulet.identity.tokens import events_kept
 from cumulet.identity.tokens.memory import Answers, TokenRecord
 from cumulet.identity.tokens.payload import Payload
 from cumulet.kernel.errors import ApiError, NotFound
@@ -166,11 +167,6 @@ def revoke_all_of(identity: Identity, user_id: str) -> None:
 
 
 def flush(identity: Identity) -> int:
-    """Forget revocation events that no token is old enough for (`keystone-manage token_flush`). Returns how many."""
-    conf = identity.conf
-    kept = conf.token.expiration + max(conf.revoke.expiration_buffer, conf.token.allow_expired_window)
-    oldest = identity.now() - kept * _MICRO
+    """Forget revocation events that no token is old enough for. Returns how many."""
     with identity.db.write() as connection:
-        gone = revocations.purge(connection, oldest)
-    identity.tokens.revocations.forget(oldest)
-    return gone
+        return revocations.purge(connection, identity.now() - events_kept(identity.conf))

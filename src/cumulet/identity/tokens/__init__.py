@@ -38,7 +38,7 @@ class Tokens:
     receipts: FernetProvider
     vault: Vault
     generation: CurrentGeneration
-    revocations: Revocations = field(default_factory=Revocations)
+    revocations: Revocations
     answers: Answers = field(default_factory=Answers)
     memory: Memory = field(default_factory=Memory)
 
@@ -85,4 +85,16 @@ def build(conf: cfg.ConfigOpts, paths: Paths, db: Database) -> Tokens:
         )
     else:
         provider = FernetProvider(places.fernet)
-    return Tokens(provider, FernetProvider(places.receipts), Vault(places.credentials), CurrentGeneration(db))
+    return Tokens(
+        provider,
+        FernetProvider(places.receipts),
+        Vault(places.credentials),
+        CurrentGeneration(db),
+        Revocations(events_kept(conf)),
+    )
+
+
+def events_kept(conf: cfg.ConfigOpts) -> int:
+    """How long (µs) a revocation event matters: as long as a token of before it may still be shown to a service."""
+    seconds = conf.token.expiration + max(conf.revoke.expiration_buffer, conf.token.allow_expired_window)
+    return int(seconds) * 1_000_000
