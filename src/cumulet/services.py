@@ -32,6 +32,7 @@ class Service:
     catalog: tuple[CatalogEntry, ...]
     module: str
     user: str | None = None  # the service's own user in project `service`
+    streaming: bool = False  # takes large bodies: one that breaks off must not pass for a whole one
 
     def load(self) -> Any:
         return import_module(self.module)
@@ -58,6 +59,7 @@ SERVICES: tuple[Service, ...] = (
         (CatalogEntry("image", "glance", "", "OpenStack Image"),),
         "cumulet.image.app",
         user="glance",
+        streaming=True,
     ),
     Service(
         "placement",

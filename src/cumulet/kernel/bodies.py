@@ -17,6 +17,13 @@ _decode = msgspec.json.Decoder().decode
 _AT = re.compile(r"^(.*?) - at `\$\.?(.*)`$")
 
 
+class BodyCut(BadRequest):
+    """A request's body that broke off: the client is gone, or sent what is no chunk."""
+
+    def __init__(self) -> None:
+        super().__init__("The request body ended before its end.")
+
+
 def read_json(req: falcon.Request) -> Any:
     """The body, bounded by the service's limit (`Api.max_body`, bytes). An absent body is an error too."""
     content_type = (req.content_type or "application/json").partition(";")[0].strip().lower()

@@ -21,4 +21,9 @@ def run(settings: Settings, role: str, life: int, announce: Announce) -> None:
     else:
         by_port = {settings.port(one.description.port): one.api.app() for one in running}
     tls = (Path(settings.tls_cert), Path(settings.tls_key)) if settings.tls_cert and settings.tls_key else None
-    server.serve(by_port, host=settings.host, threads=settings.threads, tls=tls, ready=announce.ready)
+    streaming = {
+        settings.single_port or settings.port(one.description.port) for one in running if one.description.streaming
+    }
+    server.serve(
+        by_port, host=settings.host, threads=settings.threads, tls=tls, streaming=streaming, ready=announce.ready
+    )

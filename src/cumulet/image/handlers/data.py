@@ -11,21 +11,20 @@ from cumulet.image.guards import Guard
 from cumulet.image.service import ImageService
 from cumulet.image.stores.base import Reader, chunks
 from cumulet.image.transfer.receiving import CHUNK
+from cumulet.kernel.bodies import BodyCut
 from cumulet.kernel.errors import BadRequest, NotFound, UnsupportedMediaType
 from cumulet.kernel.http import NO_CONTENT, Call, Reply
 
 _OCTETS = "application/octet-stream"
 
 
-class UploadCut(BadRequest):
-    """The body ended before what its length or framing announced."""
-
-
 class Body:
     """A request's body as a source of data, which ends where it says or not at all."""
 
     def __init__(self, call: Call[ImageService], length: int | None) -> None:
-        self._stream = call.req.stream
+        stream = call.req.stream
+        # What has come already is hashed and written while the next piece comes.
+        self._read = getattr(stream, "read1", stream.read)
         self._left = call.req.content_length
         self._announced = length
         self._size = 0
@@ -35,18 +34,18 @@ class Body:
             size = min(size, self._left)
             if not size:
                 return self._end()
-        piece: bytes = self._stream.read(size)
+        piece: bytes = self._read(size)
         self._size += len(piece)
         if self._left is not None:
             if not piece:
-                raise UploadCut("The request body ended early.")
+                raise BodyCut
             self._left -= len(piece)
             return piece
         return piece or self._end()
 
     def _end(self) -> bytes:
         if self._announced is not None and self._size != self._announced:
-            raise UploadCut(f"The image has {self._size} bytes instead of the {self._announced} announced.")
+            raise BadRequest(f"The image has {self._size} bytes instead of the {self._announced} announced.")
         return b""
 
 
