@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
+import sys
 import tempfile
+import unittest
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from gabbi import fixture
-from gabbi.driver import py_test_generator, test_pytest
+from gabbi.driver import build_tests
 
 from cumulet.placement import app
 from cumulet.placement.service import Placement
 from tests.placement.support import Api, make_placement
 
-__all__ = ["test_pytest"]
 GABBITS = Path(__file__).with_name("gabbits")
 
 CN1 = "11111111-1111-1111-1111-111111111111"
@@ -77,8 +79,25 @@ class Cloud(Nothing):
         api.provider(EMPTY)
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    module = __import__(__name__, fromlist=["*"])
-    py_test_generator(
-        str(GABBITS), intercept=Running, fixture_module=module, test_loader_name=__name__, metafunc=metafunc
+@functools.cache
+def suites() -> dict[str, unittest.TestSuite]:
+    """File name to its requests in their order, with what its fixture does around them."""
+    module = sys.modules[__name__]
+    everything = build_tests(
+        str(GABBITS), unittest.TestLoader(), intercept=Running, fixture_module=module, test_loader_name="gabbits"
     )
+    files = sorted(path.stem for path in GABBITS.glob("*.yaml"))
+    return {name: next(suite for suite in everything if _is_of(suite, name)) for name in files}
+
+
+def _is_of(suite: unittest.TestSuite, name: str) -> bool:
+    return all(type(test).__name__.startswith(f"{name}_") for test in suite)
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(GABBITS.glob("*.yaml"))])
+def test_requests_and_answers(name: str) -> None:
+    result = unittest.TestResult()
+    suites()[name].run(result)
+    wrong = [f"{test.id()}\n{text}" for test, text in (*result.failures, *result.errors)]
+    assert not wrong, "\n\n".join(wrong)
+    assert result.testsRun > 0

@@ -7,6 +7,7 @@ answers with a `Reply`. It may run twice when the database lost its transaction,
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -56,6 +57,8 @@ class Reply:
 
 
 NO_CONTENT = Reply(status=204)
+_TYPELESS = falcon.ResponseOptions()
+_TYPELESS.default_media_type = None  # type: ignore[assignment]
 
 
 class Call(Generic[S]):
@@ -225,7 +228,8 @@ def _write(reply: Reply, resp: falcon.Response) -> None:
         resp.content_type = reply.content_type
         resp.data = reply.body if isinstance(reply.body, bytes) else _encode(reply.body)
     elif reply.status != 204:
-        # Without a body Falcon would leave the type of its default; the original sends none.
+        # Without a body Falcon would name the type of its default; the original sends none.
+        resp.options = _TYPELESS
         resp.data = b""
 
 
@@ -338,6 +342,10 @@ def _answer_http_error(api: Api[Any]) -> ErrorHandler:
             own = ApiError(error.description or error.title or "", status=status)
         headers = error.headers or {}
         own.headers.update(dict(headers.items()) if isinstance(headers, Mapping) else dict(headers))
+        if api.microversions is not None:
+            # Nothing was routed, so nobody negotiated; the answer says the version that was asked for all the same.
+            with contextlib.suppress(ApiError):
+                req.context.version = negotiate(api.microversions, req)
         answer(req, resp, own, params)
 
     return translate

@@ -9,7 +9,6 @@ import falcon
 from cumulet.kernel import clock
 from cumulet.kernel.environment import Environment
 from cumulet.kernel.http import Api, Authenticator, application
-from cumulet.kernel.microversions import Microversions
 from cumulet.kernel.migrate import Schema
 from cumulet.kernel.policy import Policy
 from cumulet.placement import noauth, options, policies
@@ -18,9 +17,9 @@ from cumulet.placement.domain.snapshot.cache import SnapshotCache
 from cumulet.placement.errors import error_body
 from cumulet.placement.routes import ROUTES
 from cumulet.placement.service import Placement
+from cumulet.placement.versions import VERSIONS
 
 SCHEMA = Schema("placement", "cumulet.placement.migrations")
-VERSIONS = Microversions(service_types=("placement",), minimum=(1, 0), maximum=(1, 39))
 REFUSAL = "Policy does not allow {rule} to be performed."
 MAX_BODY = 64 << 20  # a reshape of a large provider tree carries all its consumers
 

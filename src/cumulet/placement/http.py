@@ -35,9 +35,13 @@ def convert(raw: object, kind: type[T]) -> T:
     try:
         return bodies.convert(raw, kind)
     except BadRequest as error:
-        message = _MISSING.sub(r"'\1' is a required property", error.message)
-        message = _UNKNOWN.sub(r"Additional properties are not allowed ('\1' was unexpected)", message)
-        raise BadRequest(f"JSON does not validate: {message}") from None
+        raise BadRequest(f"JSON does not validate: {phrase(error.message)}") from None
+
+
+def phrase(message: str) -> str:
+    """What is wrong with a body or query, in the words of JSON Schema, which clients of Placement are used to."""
+    message = _MISSING.sub(r"'\1' is a required property", message)
+    return _UNKNOWN.sub(r"Additional properties are not allowed ('\1' was unexpected)", message)
 
 
 def require_json(call: Call[Placement]) -> None:

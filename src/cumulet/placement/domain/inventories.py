@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection, Row
 from cumulet.kernel.errors import BadRequest, NotFound
 from cumulet.placement import errors
 from cumulet.placement.domain import changes, resource_providers
+from cumulet.placement.domain.names import standard_first
 from cumulet.placement.domain.resource_providers import ProviderRow
 from cumulet.placement.errors import conflict
 from cumulet.placement.service import Placement
@@ -154,7 +155,7 @@ def remove(
     connection: Connection, provider_uuid: str, names: Collection[str], existing: Mapping[str, InventoryRow]
 ) -> None:
     """Raises Conflict while one of them is allocated. The caller holds the provider's lock."""
-    used = [name for name in sorted(names) if existing[name].used]
+    used = [name for name in sorted(names, key=standard_first) if existing[name].used]
     if used:
         raise conflict(f"update conflict: {in_use(used, provider_uuid)}", errors.INVENTORY_IN_USE)
     if names:

@@ -15,3 +15,8 @@ SHARES_VIA_AGGREGATE: str = os_traits.MISC_SHARES_VIA_AGGREGATE
 
 def is_custom(name: str) -> bool:
     return name.startswith(CUSTOM)
+
+
+def standard_first(name: str) -> tuple[int, str]:
+    """Sorts resource classes: the standard ones in the library's order, then the custom ones by name."""
+    return STANDARD_CLASSES.get(name, len(STANDARD_CLASSES)), name

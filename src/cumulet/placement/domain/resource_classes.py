@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from cumulet.kernel.db import violates_unique
 from cumulet.kernel.errors import BadRequest, Conflict, NotFound
 from cumulet.placement.domain import changes
-from cumulet.placement.domain.names import STANDARD_CLASSES, is_custom
+from cumulet.placement.domain.names import is_custom, standard_first
 from cumulet.placement.service import Placement
 from cumulet.placement.tables import inventories, providers, resource_classes
 
@@ -25,7 +25,7 @@ def find(placement: Placement) -> list[ClassRow]:
     """The standard ones in their own order, then the custom ones by name."""
     with placement.db.read() as connection:
         rows = connection.execute(sa.select(resource_classes)).all()
-    return sorted(rows, key=lambda row: (STANDARD_CLASSES.get(row.name, len(STANDARD_CLASSES)), row.name))
+    return sorted(rows, key=lambda row: standard_first(row.name))
 
 
 def show(placement: Placement, name: str) -> ClassRow:

@@ -8,7 +8,7 @@ from cumulet.kernel import bodies
 from cumulet.kernel.errors import BadRequest
 from cumulet.kernel.http import Call, Reply
 from cumulet.placement.domain import usages
-from cumulet.placement.http import answer, require_acceptable
+from cumulet.placement.http import answer, phrase, require_acceptable
 from cumulet.placement.schemas.usages import Query, QueryByType
 from cumulet.placement.service import Placement
 
@@ -41,4 +41,4 @@ def _query(given: dict[str, list[str]], kind: type[Query]) -> Query:
     try:
         return bodies.query_struct(given, kind)
     except BadRequest as error:
-        raise BadRequest(f"Invalid query string parameters: {error.message}") from None
+        raise BadRequest(f"Invalid query string parameters: {phrase(error.message)}") from None
