@@ -10,6 +10,7 @@ from cumulet.kernel.http import Api, application
 from cumulet.kernel.migrate import Schema
 from cumulet.kernel.policy import Policy
 from cumulet.network import options, policies
+from cumulet.network.domain import generations
 from cumulet.network.errors import error_body
 from cumulet.network.routes import ROUTES
 from cumulet.network.service import Network
@@ -27,6 +28,8 @@ def build_service(env: Environment) -> Network:
         db=env.database("network", conf),
         policy=Policy(conf, policies.rules(), config_dir=env.paths.config / "neutron", refusal=REFUSAL),
         now=clock.now,
+        record=generations.record,
+        tell=lambda topics: None,
     )
 
 

@@ -5,27 +5,31 @@ A noun's handler module makes a `Noun` and names its handlers; what a create, ch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+import msgspec
 
-from cumulet.kernel.context import Context
 from cumulet.kernel.errors import ApiError, PreconditionFailed
 from cumulet.kernel.http import NO_CONTENT, Call, Reply, Route
-from cumulet.network import listing
-from cumulet.network.attributes import Values, changes, creations, guarded_names
+from cumulet.network.attributes import Attribute, Values, changes, creations, guarded_names
+from cumulet.network.domain import listing
+from cumulet.network.domain.source import Source, Thing, field_name
 from cumulet.network.errors import bad_request, forbidden
-from cumulet.network.listing import Collection
 from cumulet.network.service import Network
 
-Thing = dict[str, Any]
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Row
+
+    from cumulet.kernel.context import Context
 
 
 class Domain(Protocol):
     """What a noun's domain module has. Each change runs in the transaction it is handed."""
+
+    @property
+    def SOURCE(self) -> Source: ...
 
     def create(self, network: Network, connection: Connection, ctx: Context, values: Values) -> str:
         """Makes one and returns its id."""
@@ -35,142 +39,222 @@ class Domain(Protocol):
     def delete(self, network: Network, connection: Connection, ctx: Context, row: Row[Any]) -> None: ...
 
 
+Enrich = Callable[["Call[Network]", "Connection", dict[str, Any]], None]
+Dress = Callable[[Network, "Connection", "Context", Sequence[Thing]], None]
+
+
 @dataclass(frozen=True)
 class Noun:
-    """One noun of the API. `missing(id)` is its 404."""
+    """One noun of the API.
 
-    collection: Collection
+    `rule` is its name in access rules where that is another one. `enrich` adds what the rules need to a policy target.
+    `dress` completes what is shown by what depends on the caller or on other tables, `dressed` being the attributes it
+    sets. A noun below another one (`/floatingips/{id}/port_forwardings`) has a `parent`, and `parent_key` is the
+    attribute that holds the parent's id; its paths have two identifiers.
+    """
+
+    name: str
+    plural: str
+    attributes: Mapping[str, Attribute]
     domain: Domain
-    missing: Callable[[str], ApiError]
-    after: Callable[[Network], None] | None = None  # after a change was committed: wake whoever acts on it
-    enrich: Callable[[Call[Network], dict[str, Any]], None] | None = None  # adds what rules need to a policy target
-    dress: Callable[[Call[Network], list[Thing]], None] | None = None  # adds what depends on the caller to the answer
+    rule: str = ""
+    enrich: Enrich | None = None
+    dress: Dress | None = None
+    dressed: frozenset[str] = frozenset()
+    parent: Noun | None = None
+    parent_key: str = ""
+    _secret: tuple[str, ...] = field(init=False, default=())
+
+    def __post_init__(self) -> None:
+        secret = tuple(key for key, attribute in self.attributes.items() if attribute.secret)
+        object.__setattr__(self, "_secret", secret)
 
     @property
-    def name(self) -> str:
-        return self.collection.name
+    def source(self) -> Source:
+        return self.domain.SOURCE
+
+    @property
+    def missing(self) -> Callable[[str], ApiError]:
+        return self.source.missing
+
+    def _rule(self, verb: str) -> str:
+        return f"{verb}_{self.rule or self.name}"
 
     # -- reading ---------------------------------------------------------------------------------------------------
-    def index(self, call: Call[Network]) -> Reply:
-        service, query = call.service, call.query()
-        collection = self.collection
-        service.policy.can(
-            call.ctx, f"get_{self.name}", {"project_id": call.ctx.project_id, "tenant_id": call.ctx.project_id}
-        )
-        request = listing.asked(collection, query)
+    def index(self, call: Call[Network], **params: str) -> Reply:
+        """Whoever may see none gets an empty list, as from the original."""
+        service, query, ctx = call.service, call.query(), call.ctx
+        maximum = max(0, service.conf.pagination_max_limit)
+        request = listing.asked(self.source, self.attributes, query, maximum)
         with service.db.read() as connection:
-            rows, more = listing.page(connection, collection, call.ctx, request)
-        things = self.present(call, rows, request.fields)
-        body: dict[str, Any] = {collection.plural: things}
+            if self.parent is not None:
+                (parent_id,) = params.values()
+                self.parent.show_row(call, connection, parent_id)
+                request.conditions.append(self.source.table.c[self.parent_key] == parent_id)
+            if service.policy.allows(ctx, self._rule("get"), {"project_id": ctx.project_id, **_owned(ctx.project_id)}):
+                things, more = self._page(call, connection, request)
+            else:
+                things, more = [], False
+        body: dict[str, Any] = {self.plural: self._chosen(things, request.fields)}
         url = call.base_url + str(call.req.path)
-        links = listing.links(collection.plural, url, query, [row.id for row in rows], request, more)
+        links = listing.links(self.plural, url, query, [thing.id for thing in things], request, more)
         if links is not None:
-            body[f"{collection.plural}_links"] = links
+            body[f"{self.plural}_links"] = links
         return Reply(body)
 
-    def show(self, call: Call[Network], **params: str) -> Reply:
-        (identifier,) = params.values()
-        fields = [name for value in call.query().get("fields", ()) for name in value.split(",") if name]
-        with call.service.db.read() as connection:
-            row = self.load(call, connection, identifier)
-        return Reply({self.name: self.present(call, [row], fields)[0]})
+    def _page(self, call: Call[Network], connection: Connection, request: listing.Asked) -> tuple[list[Thing], bool]:
+        # Attributes that are found by looking elsewhere take the whole row; others are read alone.
+        plain = request.fields if request.fields and not request.fields & self.dressed else None
+        things, more = listing.page(connection, self.source, call.ctx, request, plain)
+        return self.present(call, connection, things, dress=plain is None), more
 
-    def load(self, call: Call[Network], connection: Connection, identifier: str, *, lock: bool = False) -> Row[Any]:
-        """The row, if the caller may see it. Raises the noun's 404."""
-        collection = self.collection
-        query = sa.select(collection.table).where(collection.table.c.id == identifier)
-        visible = collection.visible(call.ctx)
-        if visible is not None:
-            query = query.where(visible)
-        if lock:
-            query = query.with_for_update()
-        row = connection.execute(query).first()
-        if row is None or not call.service.policy.allows(call.ctx, f"get_{self.name}", self.target(row)):
+    @staticmethod
+    def _chosen(things: list[Thing], fields: frozenset[str]) -> list[Any]:
+        if not fields:
+            return things
+        names = [(name, field_name(name)) for name in sorted(fields)]
+        chosen = [{name: getattr(thing, attribute, msgspec.UNSET) for name, attribute in names} for thing in things]
+        return [{name: value for name, value in one.items() if value is not msgspec.UNSET} for one in chosen]
+
+    def show(self, call: Call[Network], **params: str) -> Reply:
+        *above, identifier = params.values()
+        with call.service.db.read() as connection:
+            if self.parent is not None:
+                self.parent.show_row(call, connection, above[0])
+            thing = self.source.thing(connection, identifier, call.ctx)
+            if thing is None or not self._may_see(call, thing, above):
+                raise self.missing(identifier)
+            things = self.present(call, connection, [thing])
+        return Reply({self.name: self._chosen(things, listing.fields_of(call.query()))[0]})
+
+    def _may_see(self, call: Call[Network], thing: Thing, above: list[str]) -> bool:
+        if above and getattr(thing, self.parent_key, above[0]) != above[0]:
+            return False
+        project_id = getattr(thing, "project_id", None)
+        return call.service.policy.allows(call.ctx, self._rule("get"), {**_owned(project_id), **_sharing(thing)})
+
+    def show_row(self, call: Call[Network], connection: Connection, identifier: str, *, lock: bool = False) -> Row[Any]:
+        """The whole row, if the caller may see it. Raises the noun's 404."""
+        row = self.source.load(connection, identifier, call.ctx, lock=lock)
+        if not call.service.policy.allows(call.ctx, self._rule("get"), self.target(row)):
             raise self.missing(identifier)
         return row
 
-    def target(self, row: Row[Any]) -> Mapping[str, Any]:
-        target = dict(row._mapping)
-        target["tenant_id"] = target.get("project_id")
-        return target
+    def _load(self, call: Call[Network], connection: Connection, params: dict[str, str]) -> Row[Any]:
+        """The row that a path names, locked, if the caller may see it."""
+        *above, identifier = params.values()
+        if self.parent is not None:
+            self.parent.show_row(call, connection, above[0], lock=True)
+        row = self.show_row(call, connection, identifier, lock=True)
+        if above and row._mapping[self.parent_key] != above[0]:
+            raise self.missing(identifier)
+        return row
 
-    def present(self, call: Call[Network], rows: Iterable[Row[Any]], fields: list[str]) -> list[Thing]:
-        """Rows as the caller may see them: attributes with a rule of their own are asked about once a request."""
-        hidden = [
-            key
-            for key, attribute in self.collection.attributes.items()
-            if attribute.secret and not call.service.policy.allows(call.ctx, f"get_{self.name}:{key}")
-        ]
-        things = [self.collection.view(row) for row in rows]
-        if self.dress is not None:
-            self.dress(call, things)
-        for thing in things if hidden else ():
-            for key in hidden:
-                thing.pop(key, None)
-        if fields:
-            wanted = set(fields)
-            things = [{key: value for key, value in thing.items() if key in wanted} for thing in things]
-        return things
+    def target(self, row: Row[Any]) -> dict[str, Any]:
+        """What access rules see of a row."""
+        target = dict(row._mapping)
+        return {**target, **_owned(target.get("project_id"))}
+
+    def present(
+        self, call: Call[Network], connection: Connection, things: Sequence[Thing], *, dress: bool = True
+    ) -> list[Thing]:
+        """Things as the caller may see them: attributes with a rule of their own are asked about once a request."""
+        if dress and self.dress is not None and things:
+            self.dress(call.service, connection, call.ctx, things)
+        for key in self._secret:
+            if not call.service.policy.allows(call.ctx, f"{self._rule('get')}:{key}"):
+                attribute = field_name(key)
+                for thing in things:
+                    setattr(thing, attribute, msgspec.UNSET)
+        return list(things)
 
     # -- changing --------------------------------------------------------------------------------------------------
-    def create(self, call: Call[Network]) -> Reply:
-        service, collection = call.service, self.collection
-        values, given, bulk = creations(
-            call.raw_json(), collection.name, collection.plural, collection.attributes, call.ctx
-        )
-        for item, names in zip(values, given, strict=True):
-            self._may(call, "create", {**item, "tenant_id": item.get("project_id")}, names)
-        with service.db.write() as connection:
+    def create(self, call: Call[Network], **params: str) -> Reply:
+        service = call.service
+        values, given, bulk = creations(call.raw_json(), self.name, self.plural, self.attributes, call.ctx)
+        with service.write() as connection:
+            above = self._above(call, connection, params)
+            for item, names in zip(values, given, strict=True):
+                item.update(above.values)
+                self._may(call, connection, "create", {**item, **_owned(item.get("project_id")), **above.target}, names)
             ids = [self.domain.create(service, connection, call.ctx, item) for item in values]
-            rows = self._rows(connection, ids)
-        self._done(service)
-        things = self.present(call, rows, [])
-        return Reply({collection.plural: things} if bulk else {collection.name: things[0]}, 201)
+            things = self.present(call, connection, self.source.things(connection, ids))
+        return Reply({self.plural: things} if bulk else {self.name: things[0]}, 201)
+
+    def _above(self, call: Call[Network], connection: Connection, params: dict[str, str]) -> _Above:
+        """What a nested noun takes from its parent, which is locked: its id, and its owner for the rules."""
+        if self.parent is None:
+            return _NOTHING_ABOVE
+        parent_id = next(iter(params.values()))
+        row = self.parent.show_row(call, connection, parent_id, lock=True)
+        return _Above({self.parent_key: parent_id}, self._parents_target(row))
+
+    @staticmethod
+    def _parents_target(row: Row[Any]) -> dict[str, Any]:
+        owner = row._mapping.get("project_id")
+        return {"ext_parent:tenant_id": owner, "ext_parent:project_id": owner}
 
     def update(self, call: Call[Network], **params: str) -> Reply:
-        (identifier,) = params.values()
-        service, collection = call.service, self.collection
-        values = changes(call.raw_json(), collection.name, collection.attributes)
-        with service.db.write() as connection:
-            row = self.load(call, connection, identifier, lock=True)
-            self._may(call, "update", {**self.target(row), **values}, frozenset(values))
+        service = call.service
+        values = changes(call.raw_json(), self.name, self.attributes)
+        with service.write() as connection:
+            row = self._load(call, connection, params)
+            target = {**self.target(row), **values, **self._target_above(connection, params)}
+            self._may(call, connection, "update", target, frozenset(values))
             check_revision(call, row)
             self.domain.update(service, connection, call.ctx, row, values)
-            changed = self._rows(connection, [identifier])
-        self._done(service)
-        return Reply({self.name: self.present(call, changed, [])[0]})
+            things = self.present(call, connection, self.source.things(connection, [row.id]))
+        return Reply({self.name: things[0]})
+
+    def _target_above(self, connection: Connection, params: dict[str, str]) -> dict[str, Any]:
+        if self.parent is None:
+            return {}
+        return self._parents_target(self.parent.source.load(connection, next(iter(params.values()))))
 
     def delete(self, call: Call[Network], **params: str) -> Reply:
-        (identifier,) = params.values()
         service = call.service
-        with service.db.write() as connection:
-            row = self.load(call, connection, identifier, lock=True)
-            self._may(call, "delete", self.target(row), frozenset())
+        with service.write() as connection:
+            row = self._load(call, connection, params)
+            target = {**self.target(row), **self._target_above(connection, params)}
+            self._may(call, connection, "delete", target, frozenset())
             check_revision(call, row)
             self.domain.delete(service, connection, call.ctx, row)
-        self._done(service)
         return NO_CONTENT
 
-    def _rows(self, connection: Connection, ids: list[str]) -> list[Row[Any]]:
-        table = self.collection.table
-        found = {row.id: row for row in connection.execute(sa.select(table).where(table.c.id.in_(ids)))}
-        return [found[identifier] for identifier in ids]
+    def may(self, call: Call[Network], rule: str, row: Row[Any]) -> None:
+        """An action's own rule on a row. Raises Forbidden."""
+        if not call.service.policy.allows(call.ctx, rule, self.target(row)):
+            raise forbidden(f"rule:{rule}")
 
-    def _may(self, call: Call[Network], action: str, target: Mapping[str, Any], names: frozenset[str]) -> None:
-        policy = call.service.policy
-        rule = f"{action}_{self.name}"
-        target = dict(target)
+    def _may(
+        self, call: Call[Network], connection: Connection, verb: str, target: dict[str, Any], names: frozenset[str]
+    ) -> None:
+        policy, rule = call.service.policy, self._rule(verb)
         if self.enrich is not None:
-            self.enrich(call, target)
+            self.enrich(call, connection, target)
         if not policy.allows(call.ctx, rule, target):
             raise forbidden(f"rule:{rule}")
-        for key in guarded_names(self.collection.attributes, names):
+        for key in guarded_names(self.attributes, names):
             if not policy.allows(call.ctx, f"{rule}:{key}", target):
                 raise forbidden(f"rule:{rule} and rule:{rule}:{key}")
 
-    def _done(self, service: Network) -> None:
-        if self.after is not None:
-            self.after(service)
+
+@dataclass(frozen=True)
+class _Above:
+    values: Values
+    target: dict[str, Any]
+
+
+_NOTHING_ABOVE = _Above({}, {})
+
+
+def _owned(project_id: str | None) -> dict[str, Any]:
+    return {"project_id": project_id, "tenant_id": project_id}
+
+
+def _sharing(thing: Thing) -> dict[str, Any]:
+    shared = getattr(thing, "shared", msgspec.UNSET)
+    return {} if shared is msgspec.UNSET else {"shared": shared}
 
 
 def check_revision(call: Call[Network], row: Row[Any]) -> None:
@@ -181,9 +265,9 @@ def check_revision(call: Call[Network], row: Row[Any]) -> None:
     key, _, number = given.partition("=")
     if key.strip() != "revision_number" or not number.strip().isdigit():
         raise bad_request("If-Match must be revision_number=N")
-    if int(number) != row.revision_number:
+    if int(number) != row._mapping.get("revision_number"):
         raise PreconditionFailed(
-            f"Constrained to {number.strip()}, but current revision is {row.revision_number}",
+            f"Constrained to {number.strip()}, but current revision is {row._mapping.get('revision_number')}",
             code="RevisionNumberConstraintFailed",
         )
 

@@ -122,6 +122,8 @@ EXTENSIONS: Final[dict[str, Extension]] = {
         _e("subnet-service-types", "Subnet service types", "2016-03-15", "Subnets for some devices only"),
         _e("subnet_allocation", "Subnet Allocation", "2015-03-30", "Subnet pools"),
         _e("subnetpool-prefix-ops", "Subnet Pool Prefix Operations", "2019-02-08", "Prefixes added and removed"),
+        _e("tag", "Tag support", "2016-01-01", "Tags of networks"),
+        _e("tag-ext", "Tag support for resources: subnet, subnetpool, port, router", "2017-01-01", "Tags of more"),
         _e("trunk", "Trunk Extension", "2016-01-01", "Many networks over one port"),
         _e("trunk-details", "Trunk port details", "2016-01-01", "The subports of a parent port"),
         _e("uplink-status-propagation", "Port Uplink Status Propagation", "2018-01-01", "The uplink's state shown"),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
@@ -11,13 +15,49 @@ from cumulet.kernel.db import Database
 from cumulet.kernel.environment import Environment
 from cumulet.kernel.policy import Policy
 
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+Topic = tuple[str, str]
+"""(kind, id) of what a change is about: `("network", id)`, `("host", name)`; see `domain.generations`."""
+
+
+class _Touched(threading.local):
+    """What the transaction of this thread has changed so far."""
+
+    def __init__(self) -> None:
+        self.topics: set[Topic] = set()
+
 
 @dataclass
 class Network:
-    """One process's Network service, put together by `app.build_service`."""
+    """One process's Network service, put together by `app.build_service`.
+
+    `record` writes into a transaction what it changed for the hosts; `tell` wakes whoever acts on it, after the commit.
+    """
 
     env: Environment
     conf: cfg.ConfigOpts
     db: Database
     policy: Policy
     now: Clock
+    record: Callable[[Connection, set[Topic]], None]
+    tell: Callable[[set[Topic]], None]
+    _touched: _Touched = field(default_factory=_Touched)
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Connection]:
+        """`db.write()` that ends by recording what was touched: the last thing before the commit, for its row is the
+        one that all such transactions meet at."""
+        topics: set[Topic] = set()
+        self._touched.topics = topics
+        with self.db.write() as connection:
+            yield connection
+            if topics:
+                self.record(connection, topics)
+        if topics:
+            self.tell(topics)
+
+    def touch(self, kind: str, *ids: str) -> None:
+        """Say in a transaction that hosts with a part in these objects must look again."""
+        self._touched.topics.update((kind, identifier) for identifier in ids if identifier)

@@ -307,7 +307,6 @@ floating_ips = _table(
     sa.Column("dns_name", sa.String(255), nullable=False, default=""),
     sa.Column("dns_domain", sa.String(255), nullable=False, default=""),
     json_text("port_forwardings"),
-    json_text("port_details", nullable=True),
     sa.UniqueConstraint("floating_network_id", "floating_ip_address", name="uq_floating_ips_address"),
     sa.UniqueConstraint("port_id", "fixed_ip_address", name="uq_floating_ips_fixed"),
 )
@@ -442,8 +441,17 @@ service_profiles = _table(
     flag("enabled"),
 )
 state_generation = _table(
-    # Bumped by every change that a host must act on; agents ask for what is newer than what they have.
+    # Counted up by every change that a host must act on, as the last thing of its transaction: so generations are
+    # committed in their order, and whoever has seen one has seen all before it.
     "state_generation",
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("value", sa.BigInteger, nullable=False),
+)
+state_changes = _table(
+    # What each generation was about: hosts look only at what concerns them. Old rows are purged.
+    "state_changes",
+    sa.Column("generation", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.String(32), primary_key=True),
+    sa.Column("subject", sa.String(255), primary_key=True),
+    moment("created_at", False, index=True),
 )

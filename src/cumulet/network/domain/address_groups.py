@@ -12,20 +12,23 @@ from cumulet.kernel.context import Context
 from cumulet.kernel.errors import NotFound
 from cumulet.network.attributes import Values
 from cumulet.network.domain import base
+from cumulet.network.domain.source import Source
 from cumulet.network.errors import bad_request, conflict
 from cumulet.network.service import Network
-from cumulet.network.tables import address_groups, rbac_policies, security_group_rules
+from cumulet.network.tables import address_groups, security_group_rules
 
 
 def missing(identifier: str) -> NotFound:
     return NotFound(f"Address group {identifier} could not be found.", code="AddressGroupNotFound")
 
 
-seen_by = base.own_or_shared(address_groups, "address_group")
-
-
-def view(row: Row[Any]) -> dict[str, Any]:
-    return {**base.standard_view(row), "addresses": base.raw(row.addresses), "shared": row.shared}
+SOURCE = Source(
+    address_groups,
+    missing,
+    (*base.NAMED, "addresses", "shared"),
+    visible=base.own_or_shared(address_groups, "address_group"),
+    filters=base.tag_filters(address_groups),
+)
 
 
 def create(network: Network, connection: Connection, ctx: Context, values: Values) -> str:
@@ -53,6 +56,7 @@ def change(network: Network, connection: Connection, row: Row[Any], *, add: list
         raise NotFound(f"Address(es) {unknown} not found in address group {row.id}.", code="AddressesNotFound")
     after = _ordered([address for address in [*current, *add] if address not in remove])
     base.change(network, connection, address_groups, row.id, addresses=base.to_json(after))
+    network.touch("address_group", row.id)
 
 
 def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]) -> None:
@@ -60,9 +64,5 @@ def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]
     used = sa.select(security_group_rules.c.id).where(security_group_rules.c.remote_address_group_id == row.id)
     if connection.execute(used.limit(1)).first() is not None:
         raise conflict("AddressGroupInUse", f"Address group {row.id} is in use on one or more security group rules.")
-    connection.execute(
-        sa.delete(rbac_policies).where(
-            rbac_policies.c.object_type == "address_group", rbac_policies.c.object_id == row.id
-        )
-    )
+    base.unshare(connection, "address_group", row.id)
     connection.execute(sa.delete(address_groups).where(address_groups.c.id == row.id))

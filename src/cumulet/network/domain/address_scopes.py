@@ -11,24 +11,29 @@ from cumulet.kernel.context import Context
 from cumulet.kernel.errors import NotFound
 from cumulet.network.attributes import Values
 from cumulet.network.domain import base
+from cumulet.network.domain.source import Source
 from cumulet.network.errors import bad_request, conflict
 from cumulet.network.service import Network
 from cumulet.network.tables import address_scopes, subnet_pools
-
-_VIEW_ONLY = ("ip_version", "shared")
-
-
-def view(row: Row[Any]) -> dict[str, Any]:
-    return {**base.standard_view(row), **{key: getattr(row, key) for key in _VIEW_ONLY}}
 
 
 def missing(identifier: str) -> NotFound:
     return NotFound(f"Address scope {identifier} could not be found.", code="AddressScopeNotFound")
 
 
+SOURCE = Source(
+    address_scopes,
+    missing,
+    (*base.NAMED, "ip_version", "shared"),
+    visible=base.own_or_shared(address_scopes, "address_scope"),
+)
+
+
 def create(network: Network, connection: Connection, ctx: Context, values: Values) -> str:
     row = base.new_row(network, values)
     connection.execute(sa.insert(address_scopes).values(**row))
+    if values["shared"]:
+        base.share_with_all(connection, "address_scope", row["id"], values["project_id"], True)
     return str(row["id"])
 
 
@@ -39,6 +44,8 @@ def update(network: Network, connection: Connection, ctx: Context, row: Row[Any]
             f"Unable to update address scope {row.id} : Shared address scope can't be unshared.",
             "AddressScopeUpdateError",
         )
+    if "shared" in values:
+        base.share_with_all(connection, "address_scope", row.id, row.project_id, values["shared"])
     base.change(network, connection, address_scopes, row.id, **values)
 
 
@@ -51,4 +58,5 @@ def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]
             f"Unable to complete operation on address scope {row.id}. There are one or more subnet pools in use on "
             "the address scope.",
         )
+    base.unshare(connection, "address_scope", row.id)
     connection.execute(sa.delete(address_scopes).where(address_scopes.c.id == row.id))

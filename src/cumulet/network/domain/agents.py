@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -13,6 +14,9 @@ from cumulet.kernel.errors import NotFound
 from cumulet.kernel.upsert import insert_if_absent
 from cumulet.network.attributes import Values
 from cumulet.network.domain import base
+from cumulet.network.domain import networks as network_domain
+from cumulet.network.domain import routers as router_domain
+from cumulet.network.domain.source import Shown, Source, Thing
 from cumulet.network.errors import bad_request, conflict
 from cumulet.network.service import Network
 from cumulet.network.tables import agents, network_agents, networks, router_agents, routers
@@ -25,43 +29,56 @@ def missing(identifier: str) -> NotFound:
     return NotFound(f"Agent {identifier} could not be found.", code="AgentNotFound")
 
 
-def seen_by(ctx: Context) -> sa.ColumnElement[bool] | None:
-    """The rule decides; whoever may list agents sees all."""
-    return None
-
-
-def is_alive(network: Network, row: Row[Any]) -> bool:
-    return bool(row.heartbeat_at >= network.now() - network.conf.agent_down_time * 1_000_000)
-
-
 def _time(at: int) -> str:
+    """Agents show their times in a form of their own: `2026-01-31 12:00:00`."""
     return clock.iso(at).replace("T", " ").rstrip("Z")
 
 
-def view(row: Row[Any]) -> dict[str, Any]:
-    """Without `alive`, which the handler adds: it depends on the time."""
-    return {
-        "id": row.id,
-        "agent_type": row.agent_type,
-        "binary": row.binary,
-        "topic": row.topic,
-        "host": row.host,
-        "admin_state_up": row.admin_state_up,
-        "created_at": _time(row.created_at),
-        "started_at": _time(row.started_at),
-        "heartbeat_timestamp": _time(row.heartbeat_at),
-        "description": row.description,
-        "resources_synced": row.resources_synced,
-        "availability_zone": row.availability_zone,
-        "configurations": base.raw(row.configurations),
-        "heartbeat_at": row.heartbeat_at,
-    }
+SOURCE = Source(
+    agents,
+    missing,
+    (
+        "id",
+        "agent_type",
+        "binary",
+        "topic",
+        "host",
+        "admin_state_up",
+        "created_at",
+        "started_at",
+        "heartbeat_timestamp",
+        "alive",
+        "description",
+        "resources_synced",
+        "availability_zone",
+        "configurations",
+    ),
+    where={
+        "created_at": Shown(agents.c.created_at, _time),
+        "started_at": Shown(agents.c.started_at, _time),
+        "heartbeat_timestamp": Shown(agents.c.heartbeat_at, _time),
+        "alive": Shown(agents.c.heartbeat_at),  # `dress` makes it a boolean
+    },
+    extra=("ha_state",),
+)
+
+
+def oldest_heartbeat(network: Network) -> int:
+    """Agents whose last report is older than this count as dead."""
+    return network.now() - int(network.conf.agent_down_time) * 1_000_000
+
+
+def dress(network: Network, connection: Connection, ctx: Context, things: Sequence[Thing]) -> None:
+    """`alive` depends on the time."""
+    oldest = oldest_heartbeat(network)
+    for thing in things:
+        thing.alive = thing.alive >= oldest
 
 
 def load(connection: Connection, agent_id: str, kind: str | None = None) -> Row[Any]:
     """Raises the 404, also for an agent of another kind."""
-    row = connection.execute(sa.select(agents).where(agents.c.id == agent_id)).first()
-    if row is None or (kind is not None and row.agent_type != kind):
+    row = SOURCE.load(connection, agent_id)
+    if kind is not None and row.agent_type != kind:
         raise missing(agent_id)
     return row
 
@@ -83,24 +100,31 @@ def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]
     connection.execute(sa.delete(agents).where(agents.c.id == row.id))
 
 
-def networks_of(connection: Connection, agent_id: str) -> list[Row[Any]]:
-    query = sa.select(networks).join(network_agents, network_agents.c.network_id == networks.c.id)
-    return list(connection.execute(query.where(network_agents.c.agent_id == agent_id).order_by(networks.c.id)))
+def networks_of(connection: Connection, agent_id: str) -> list[Thing]:
+    """What the API shows of the networks a DHCP agent serves."""
+    served = sa.select(network_agents.c.network_id).where(network_agents.c.agent_id == agent_id)
+    return network_domain.SOURCE.select(connection, networks.c.id.in_(served), networks.c.id)
 
 
-def routers_of(connection: Connection, agent_id: str) -> list[Row[Any]]:
-    query = sa.select(routers).join(router_agents, router_agents.c.router_id == routers.c.id)
-    return list(connection.execute(query.where(router_agents.c.agent_id == agent_id).order_by(routers.c.id)))
+def routers_of(connection: Connection, agent_id: str) -> list[Thing]:
+    """What the API shows of the routers an L3 agent serves."""
+    served = sa.select(router_agents.c.router_id).where(router_agents.c.agent_id == agent_id)
+    return router_domain.SOURCE.select(connection, routers.c.id.in_(served), routers.c.id)
 
 
-def of_network(connection: Connection, network_id: str) -> list[Row[Any]]:
-    query = sa.select(agents).join(network_agents, network_agents.c.agent_id == agents.c.id)
-    return list(connection.execute(query.where(network_agents.c.network_id == network_id).order_by(agents.c.host)))
+def of_network(connection: Connection, network_id: str) -> list[Thing]:
+    serving = sa.select(network_agents.c.agent_id).where(network_agents.c.network_id == network_id)
+    return SOURCE.select(connection, agents.c.id.in_(serving), agents.c.host)
 
 
-def of_router(connection: Connection, router_id: str) -> list[Row[Any]]:
-    query = sa.select(agents, router_agents.c.ha_state).join(router_agents, router_agents.c.agent_id == agents.c.id)
-    return list(connection.execute(query.where(router_agents.c.router_id == router_id).order_by(agents.c.host)))
+def of_router(connection: Connection, router_id: str) -> list[Thing]:
+    """With `ha_state`, which only routers on several hosts have."""
+    serving = sa.select(router_agents).where(router_agents.c.router_id == router_id)
+    states = {row.agent_id: row.ha_state for row in connection.execute(serving)}
+    found = SOURCE.select(connection, agents.c.id.in_(states), agents.c.host)
+    for thing in found:
+        thing.ha_state = states[thing.id]
+    return found
 
 
 def host_network(network: Network, connection: Connection, network_id: str, agent_id: str) -> None:

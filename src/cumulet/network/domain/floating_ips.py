@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -12,9 +13,10 @@ from cumulet.kernel.errors import NotFound
 from cumulet.kernel.ids import uuid_id
 from cumulet.network.attributes import Values
 from cumulet.network.domain import base, networks, ports, quotas
+from cumulet.network.domain.source import Source, Thing
 from cumulet.network.errors import bad_request, conflict
 from cumulet.network.service import Network
-from cumulet.network.tables import floating_ips, ip_allocations, port_forwardings, resource_tags, router_ports, routers
+from cumulet.network.tables import floating_ips, ip_allocations, port_forwardings, router_ports, routers
 from cumulet.network.tables import ports as port_table
 
 OWNER: Final = "network:floatingip"
@@ -29,22 +31,41 @@ _PLAIN: Final = (
     "dns_name",
     "dns_domain",
 )
+_PORT_DETAILS: Final = (
+    "name",
+    "network_id",
+    "mac_address",
+    "admin_state_up",
+    "status",
+    "device_id",
+    "device_owner",
+)
 
 
 def missing(identifier: str) -> NotFound:
     return NotFound(f"Floating IP {identifier} could not be found", code="FloatingIPNotFound")
 
 
-seen_by = base.own(floating_ips)
+SOURCE = Source(
+    floating_ips,
+    missing,
+    (*base.STANDARD, *_PLAIN, "port_forwardings"),
+    extra=("port_details",),
+    visible=base.own(floating_ips),
+    filters=base.tag_filters(floating_ips),
+)
 
 
-def view(row: Row[Any]) -> dict[str, Any]:
-    return {
-        **base.standard_view(row),
-        **{key: getattr(row, key) for key in _PLAIN},
-        "port_forwardings": base.raw(row.port_forwardings),
-        "port_details": base.raw(row.port_details) or None,
-    }
+def dress(network: Network, connection: Connection, ctx: Context, things: Sequence[Thing]) -> None:
+    """What port a floating IP leads to (extension fip-port-details)."""
+    columns = [port_table.c[key] for key in _PORT_DETAILS]
+    details: dict[str, Row[Any]] = {}
+    for ids in base.chunks({thing.port_id for thing in things if thing.port_id is not None}):
+        query = sa.select(port_table.c.id, *columns).where(port_table.c.id.in_(ids))
+        details |= {row.id: row for row in connection.execute(query)}
+    for thing in things:
+        row = details.get(thing.port_id)
+        thing.port_details = None if row is None else {key: getattr(row, key) for key in _PORT_DETAILS}
 
 
 def create(network: Network, connection: Connection, ctx: Context, values: Values) -> str:
@@ -99,7 +120,7 @@ def _association(connection: Connection, ctx: Context, network_id: str, values: 
     if not port_id:
         if values.get("fixed_ip_address"):
             raise bad_request("fixed_ip_address cannot be specified without a port_id", "BadRequest")
-        return {"port_id": None, "fixed_ip_address": None, "router_id": None, "port_details": None}
+        return {"port_id": None, "fixed_ip_address": None, "router_id": None}
     port = ports.load(connection, port_id, ctx)
     fixed = _fixed_address(port, values.get("fixed_ip_address"))
     _require_free(connection, port, fixed["ip_address"], floating_id)
@@ -110,14 +131,7 @@ def _association(connection: Connection, ctx: Context, network_id: str, values: 
             f"associate Port {port.id} with a Floating IP.",
             code="ExternalGatewayForFloatingIPNotFound",
         )
-    details = {key: getattr(port, key) for key in ("name", "network_id", "mac_address", "admin_state_up", "status")}
-    details |= {"device_id": port.device_id, "device_owner": port.device_owner}
-    return {
-        "port_id": port.id,
-        "fixed_ip_address": fixed["ip_address"],
-        "router_id": router_id,
-        "port_details": base.to_json(details),
-    }
+    return {"port_id": port.id, "fixed_ip_address": fixed["ip_address"], "router_id": router_id}
 
 
 def _fixed_address(port: Row[Any], wanted: str | None) -> dict[str, str]:
@@ -183,7 +197,6 @@ def update(network: Network, connection: Connection, ctx: Context, row: Row[Any]
             "port_id": None,
             "fixed_ip_address": None,
             "router_id": None,
-            "port_details": None,
             "status": "DOWN",
         }
     base.change(network, connection, floating_ips, row.id, **changes)
@@ -201,6 +214,6 @@ def _require_no_forwardings(connection: Connection, row: Row[Any], values: Value
 def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]) -> None:
     """The address goes back, forwardings end."""
     connection.execute(sa.delete(port_forwardings).where(port_forwardings.c.floatingip_id == row.id))
-    connection.execute(sa.delete(resource_tags).where(resource_tags.c.resource_id == row.id))
+    base.forget_tags(connection, row.id)
     connection.execute(sa.delete(floating_ips).where(floating_ips.c.id == row.id))
     ports.remove(connection, row.floating_port_id)

@@ -13,6 +13,7 @@ from cumulet.kernel.errors import NotFound
 from cumulet.kernel.ids import uuid_id
 from cumulet.network.attributes import Values
 from cumulet.network.domain import base
+from cumulet.network.domain.source import Source
 from cumulet.network.errors import bad_request, conflict
 from cumulet.network.service import Network
 from cumulet.network.tables import metering_label_rules, metering_labels
@@ -20,28 +21,29 @@ from cumulet.network.tables import metering_label_rules, metering_labels
 _PREFIXES = ("remote_ip_prefix", "source_ip_prefix", "destination_ip_prefix")
 
 
+def _no_label(identifier: str) -> NotFound:
+    return NotFound(f"Metering label {identifier} does not exist", code="MeteringLabelNotFound")
+
+
+def _no_rule(identifier: str) -> NotFound:
+    return NotFound(f"Metering label rule {identifier} does not exist", code="MeteringLabelRuleNotFound")
+
+
 class Labels:
     """The domain of labels."""
 
-    @staticmethod
-    def missing(identifier: str) -> NotFound:
-        return NotFound(f"Metering label {identifier} does not exist", code="MeteringLabelNotFound")
-
-    @staticmethod
-    def view(row: Row[Any]) -> dict[str, Any]:
-        return {
-            "id": row.id,
-            "project_id": row.project_id,
-            "tenant_id": row.project_id,
-            "name": row.name,
-            "description": row.description,
-            "shared": row.shared,
-        }
+    SOURCE = Source(
+        metering_labels,
+        _no_label,
+        ("id", "project_id", "tenant_id", "name", "description", "shared"),
+        visible=sa.or_(base.own(metering_labels), metering_labels.c.shared),
+    )
 
     @staticmethod
     def create(network: Network, connection: Connection, ctx: Context, values: Values) -> str:
         row = base.new_row(network, values)
         connection.execute(sa.insert(metering_labels).values(**row))
+        network.touch("metering", row["id"])
         return str(row["id"])
 
     @staticmethod
@@ -52,24 +54,18 @@ class Labels:
     def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]) -> None:
         connection.execute(sa.delete(metering_label_rules).where(metering_label_rules.c.metering_label_id == row.id))
         connection.execute(sa.delete(metering_labels).where(metering_labels.c.id == row.id))
+        network.touch("metering", row.id)
 
 
 class Rules:
     """The domain of rules: which prefixes a label counts, and which it leaves out."""
 
-    @staticmethod
-    def missing(identifier: str) -> NotFound:
-        return NotFound(f"Metering label rule {identifier} does not exist", code="MeteringLabelRuleNotFound")
-
-    @staticmethod
-    def view(row: Row[Any]) -> dict[str, Any]:
-        return {
-            "id": row.id,
-            "metering_label_id": row.metering_label_id,
-            "direction": row.direction,
-            "excluded": row.excluded,
-            **{key: getattr(row, key) for key in _PREFIXES},
-        }
+    SOURCE = Source(
+        metering_label_rules,
+        _no_rule,
+        ("id", "metering_label_id", "direction", "excluded", *_PREFIXES),
+        visible=base.own(metering_label_rules),
+    )
 
     @staticmethod
     def create(network: Network, connection: Connection, ctx: Context, values: Values) -> str:
@@ -78,7 +74,7 @@ class Rules:
             sa.select(metering_labels).where(metering_labels.c.id == values["metering_label_id"]).with_for_update()
         ).first()
         if label is None:
-            raise Labels.missing(values["metering_label_id"])
+            raise _no_label(values["metering_label_id"])
         given = {key: values.get(key) for key in _PREFIXES}
         if not any(given.values()):
             raise bad_request(
@@ -99,6 +95,7 @@ class Rules:
             **given,
         }
         connection.execute(sa.insert(metering_label_rules).values(**row))
+        network.touch("metering", label.id)
         return str(row["id"])
 
     @staticmethod
@@ -108,6 +105,7 @@ class Rules:
     @staticmethod
     def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]) -> None:
         connection.execute(sa.delete(metering_label_rules).where(metering_label_rules.c.id == row.id))
+        network.touch("metering", row.metering_label_id)
 
 
 def _require_no_overlap(connection: Connection, values: Values, given: Values) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
@@ -12,9 +14,10 @@ from cumulet.kernel.errors import NotFound
 from cumulet.kernel.ids import uuid_id
 from cumulet.network.attributes import Values
 from cumulet.network.domain import base, ports, quotas, segments
+from cumulet.network.domain.source import Source, Thing, field_name
 from cumulet.network.errors import bad_request, conflict, invalid_input
 from cumulet.network.service import Network
-from cumulet.network.tables import networks, rbac_policies, resource_tags, routers, subnets
+from cumulet.network.tables import floating_ips, networks, routers, subnets
 from cumulet.network.tables import ports as port_table
 
 PROVIDER: Final = ("provider:network_type", "provider:physical_network", "provider:segmentation_id")
@@ -25,52 +28,70 @@ def missing(identifier: str) -> NotFound:
     return NotFound(f"Network {identifier} could not be found.", code="NetworkNotFound")
 
 
-def load(connection: Connection, network_id: str, ctx: Context | None = None, *, lock: bool = False) -> Row[Any]:
-    """The network's row, if `ctx` may see it (None: whoever). Raises the 404."""
-    query = sa.select(networks).where(networks.c.id == network_id)
-    visible = seen_by(ctx) if ctx is not None else None
-    if visible is not None:
-        query = query.where(visible)
-    row = connection.execute(query.with_for_update() if lock else query).first()
-    if row is None:
-        raise missing(network_id)
-    return row
+VISIBLE = sa.or_(
+    base.own(networks),
+    networks.c.shared,
+    networks.c.external & networks.c.id.in_(base.shared_with_caller("network", "access_as_external")),
+    networks.c.id.in_(base.shared_with_caller("network")),
+)
+"""A project sees its own networks, those shared with it, and the external ones."""
+_PROVIDER_COLUMNS: Final = {
+    "provider:network_type": networks.c.network_type,
+    "provider:physical_network": networks.c.physical_network,
+    "provider:segmentation_id": networks.c.segmentation_id,
+}
+SOURCE = Source(
+    networks,
+    missing,
+    (
+        *base.NAMED,
+        "admin_state_up",
+        "mtu",
+        "status",
+        "subnets",
+        "shared",
+        "availability_zone_hints",
+        "availability_zones",
+        "ipv4_address_scope",
+        "ipv6_address_scope",
+        "router:external",
+        "port_security_enabled",
+        "qos_policy_id",
+        "dns_domain",
+        "is_default",
+        "vlan_transparent",
+        *PROVIDER,
+    ),
+    where={"router:external": networks.c.external, **_PROVIDER_COLUMNS},
+    extra=("segments",),
+    visible=VISIBLE,
+    filters=base.tag_filters(networks),
+)
+load = SOURCE.load
 
 
-def seen_by(ctx: Context) -> sa.ColumnElement[bool] | None:
-    """A project sees its own networks, those shared with it, and the external ones."""
-    if base.sees_everything(ctx):
-        return None
-    return sa.or_(
-        networks.c.project_id == ctx.project_id,
-        networks.c.shared,
-        networks.c.external & networks.c.id.in_(base.shared_with(ctx, "network", "access_as_external")),
-        networks.c.id.in_(base.shared_with(ctx, "network")),
-    )
+def dress(network: Network, connection: Connection, ctx: Context, things: Sequence[Thing]) -> None:
+    """`shared` is also true for a network that is shared with the caller's project alone; networks with several
+    segments show `segments` instead of the provider attributes."""
+    shared = base.shared_ids(connection, ctx, "network")
+    several = [thing.id for thing in things if thing.provider_network_type is None]
+    found = segments.of_networks(connection, several) if several else {}
+    for thing in things:
+        if thing.id in shared:
+            thing.shared = True
+        if len(found.get(thing.id, ())) > 1:
+            thing.segments = found[thing.id]
+            for key in PROVIDER:
+                setattr(thing, field_name(key), msgspec.UNSET)
 
 
-def view(row: Row[Any]) -> dict[str, Any]:
-    """All attributes; `shared` is what holds for everybody (the handler adds what holds for the caller)."""
-    return {
-        **base.standard_view(row),
-        "admin_state_up": row.admin_state_up,
-        "mtu": row.mtu,
-        "status": row.status,
-        "subnets": base.raw(row.subnets),
-        "shared": row.shared,
-        "availability_zone_hints": base.raw(row.availability_zone_hints),
-        "availability_zones": base.raw(row.availability_zones),
-        "ipv4_address_scope": row.ipv4_address_scope,
-        "ipv6_address_scope": row.ipv6_address_scope,
-        "router:external": row.external,
-        "port_security_enabled": row.port_security_enabled,
-        "qos_policy_id": row.qos_policy_id,
-        "dns_domain": row.dns_domain,
-        "is_default": row.is_default,
-        "provider:network_type": row.network_type,
-        "provider:physical_network": row.physical_network,
-        "provider:segmentation_id": row.segmentation_id,
-    }
+_OWNER = sa.select(networks.c.project_id).where(networks.c.id == sa.bindparam("sought"))
+
+
+def owner_of(connection: Connection, network_id: str | None) -> str | None:
+    """The project a network belongs to, None when there is no such network."""
+    owner: str | None = connection.execute(_OWNER, {"sought": network_id or ""}).scalar()
+    return owner
 
 
 def create(network: Network, connection: Connection, ctx: Context, values: Values) -> str:
@@ -89,8 +110,10 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
     if len(found) == 1:
         changes |= found[0]
     connection.execute(sa.update(networks).where(networks.c.id == network_id).values(**changes))
-    _share(connection, network_id, project_id, "access_as_shared", values.get("shared", False))
-    _share(connection, network_id, project_id, "access_as_external", values.get("router:external", False))
+    if values.get("shared"):
+        base.share_with_all(connection, "network", network_id, project_id, True)
+    if values.get("router:external"):
+        base.share_with_all(connection, "network", network_id, project_id, True, "access_as_external")
     if values.get("is_default"):
         _require_only_default(connection, network_id, bool(values.get("router:external")))
     return network_id
@@ -155,10 +178,11 @@ def update(network: Network, connection: Connection, ctx: Context, row: Row[Any]
         _require_no_gateways(connection, row.id)
     for key, action in (("shared", "access_as_shared"), ("router:external", "access_as_external")):
         if key in values:
-            _share(connection, row.id, row.project_id, action, values[key])
+            base.share_with_all(connection, "network", row.id, row.project_id, values[key], action)
     if values.get("is_default"):
         _require_only_default(connection, row.id, values.get("router:external", row.external))
     base.change(network, connection, networks, row.id, **changes)
+    network.touch("network", row.id)
 
 
 def base_segments(connection: Connection, network_id: str) -> list[Values]:
@@ -183,22 +207,6 @@ def _check_subnets_fit(connection: Connection, network_id: str, mtu: int) -> Non
             raise bad_request(
                 f"Invalid input for operation: Requested MTU is too small for IPv{version}.", "InvalidInput"
             )
-
-
-def _share(connection: Connection, network_id: str, project_id: str, action: str, wanted: bool) -> None:
-    """`shared` and `router:external` are policies for everybody: one mechanism, seen through two attributes."""
-    everybody = sa.and_(
-        rbac_policies.c.object_type == "network",
-        rbac_policies.c.object_id == network_id,
-        rbac_policies.c.action == action,
-        rbac_policies.c.target_project == "*",
-    )
-    exists = connection.execute(sa.select(rbac_policies.c.id).where(everybody)).first() is not None
-    if wanted and not exists:
-        policy = {"id": uuid_id(), "project_id": project_id, "object_type": "network", "object_id": network_id}
-        connection.execute(sa.insert(rbac_policies).values(**policy, target_project="*", action=action))
-    elif exists and not wanted:
-        connection.execute(sa.delete(rbac_policies).where(everybody))
 
 
 def _require_unshareable(connection: Connection, row: Row[Any]) -> None:
@@ -237,7 +245,9 @@ def _require_only_default(connection: Connection, network_id: str, external: boo
 
 
 def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]) -> None:
-    """Takes DHCP's own ports along. Raises Conflict while any other port stands on it."""
+    """Takes DHCP's own ports and unused floating IPs along. Raises Conflict while any other port stands on it."""
+    if row.external:
+        _drop_floating_ips(connection, row.id)
     owned = sa.select(port_table.c.id, port_table.c.device_owner).where(port_table.c.network_id == row.id)
     found = connection.execute(owned.with_for_update()).all()
     if any(port.device_owner not in ports.AUTOMATIC for port in found):
@@ -246,14 +256,25 @@ def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]
             f"Unable to complete operation on network {row.id}. There are one or more ports still in use on the "
             "network.",
         )
-    for port in found:
-        ports.remove(connection, port.id)
+    ports.remove(connection, *(port.id for port in found))
     mine = sa.select(subnets.c.id).where(subnets.c.network_id == row.id)
-    connection.execute(sa.delete(resource_tags).where(resource_tags.c.resource_id.in_(mine)))
+    base.forget_tags(connection, row.id, *connection.execute(mine).scalars())
     connection.execute(sa.delete(subnets).where(subnets.c.network_id == row.id))
     segments.release(connection, row.id)
-    connection.execute(
-        sa.delete(rbac_policies).where(rbac_policies.c.object_type == "network", rbac_policies.c.object_id == row.id)
-    )
-    connection.execute(sa.delete(resource_tags).where(resource_tags.c.resource_id == row.id))
+    base.unshare(connection, "network", row.id)
     connection.execute(sa.delete(networks).where(networks.c.id == row.id))
+    network.touch("network", row.id)
+
+
+def _drop_floating_ips(connection: Connection, network_id: str) -> None:
+    """Floating IPs that lead nowhere end with their network, as by the original."""
+    idle = sa.select(floating_ips.c.id, floating_ips.c.floating_port_id).where(
+        floating_ips.c.floating_network_id == network_id,
+        floating_ips.c.port_id.is_(None),
+        floating_ips.c.router_id.is_(None),
+    )
+    found = connection.execute(idle.with_for_update()).all()
+    if found:
+        base.forget_tags(connection, *(row.id for row in found))
+        connection.execute(sa.delete(floating_ips).where(floating_ips.c.id.in_([row.id for row in found])))
+        ports.remove(connection, *(row.floating_port_id for row in found))

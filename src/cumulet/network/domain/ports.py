@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
@@ -13,19 +15,21 @@ from cumulet.kernel.errors import Conflict, NotFound
 from cumulet.kernel.ids import uuid_id
 from cumulet.network.attributes import Values
 from cumulet.network.domain import base, bindings, ipam, networks, quotas, security_groups
+from cumulet.network.domain.source import Condition, Source, Thing
 from cumulet.network.errors import bad_request, conflict, forbidden
 from cumulet.network.service import Network
 from cumulet.network.tables import (
     floating_ips,
+    ip_allocations,
     port_bindings,
     port_forwardings,
     port_security_groups,
     ports,
-    resource_tags,
     router_ports,
     trunk_subports,
     trunks,
 )
+from cumulet.network.tables import networks as network_table
 
 AUTOMATIC: Final = frozenset({"network:dhcp", "network:distributed", "network:routed", "network:local_ip"})
 """Owners whose ports go with their network."""
@@ -52,53 +56,79 @@ def is_router_owned(device_owner: str) -> bool:
     return device_owner.startswith("network:router") or device_owner == "network:ha_router_replicated_interface"
 
 
-def seen_by(ctx: Context) -> sa.ColumnElement[bool] | None:
-    """Its own project's ports, and those on networks the project owns."""
-    if base.sees_everything(ctx):
-        return None
-    own_networks = sa.select(networks.networks.c.id).where(networks.networks.c.project_id == ctx.project_id)
-    return sa.or_(ports.c.project_id == ctx.project_id, ports.c.network_id.in_(own_networks))
+def _fixed_ips(values: list[str]) -> Condition:
+    """`ip_address=…`, `subnet_id=…`, `ip_address_substr=…`: of one kind any may match, of several kinds all must."""
+    wanted: dict[str, list[str]] = {}
+    for value in values:
+        key, separator, given = value.partition("=")
+        if not separator or key not in ("ip_address", "subnet_id", "ip_address_substr"):
+            raise bad_request(f"Invalid input for fixed_ips. Reason: '{value}' is not a filter of fixed ips.")
+        wanted.setdefault(key, []).append(given)
+    conditions: list[Condition] = []
+    if "ip_address" in wanted:
+        conditions.append(ip_allocations.c.ip_address.in_(wanted["ip_address"]))
+    if "subnet_id" in wanted:
+        conditions.append(ip_allocations.c.subnet_id.in_(wanted["subnet_id"]))
+    if "ip_address_substr" in wanted:
+        parts = wanted["ip_address_substr"]
+        conditions.append(sa.or_(*(ip_allocations.c.ip_address.contains(part, autoescape=True) for part in parts)))
+    return ports.c.id.in_(sa.select(ip_allocations.c.port_id).where(*conditions))
 
 
-def load(connection: Connection, port_id: str, ctx: Context | None = None, *, lock: bool = False) -> Row[Any]:
-    """Raises the 404, also for a port `ctx` may not see."""
-    query = sa.select(ports).where(ports.c.id == port_id)
-    visible = seen_by(ctx) if ctx is not None else None
-    if visible is not None:
-        query = query.where(visible)
-    row = connection.execute(query.with_for_update() if lock else query).first()
-    if row is None:
-        raise missing(port_id)
-    return row
+def _security_groups(values: list[str]) -> Condition:
+    members = sa.select(port_security_groups.c.port_id).where(port_security_groups.c.security_group_id.in_(values))
+    return ports.c.id.in_(members)
 
 
-def view(row: Row[Any]) -> dict[str, Any]:
-    view = {
-        **base.standard_view(row),
-        "network_id": row.network_id,
-        "mac_address": row.mac_address,
-        "admin_state_up": row.admin_state_up,
-        "status": row.status,
-        "device_id": row.device_id,
-        "device_owner": row.device_owner,
-        "port_security_enabled": row.port_security_enabled,
-        "dns_name": row.dns_name,
-        "dns_domain": row.dns_domain,
-        "qos_policy_id": row.qos_policy_id,
-        "qos_network_policy_id": row.qos_network_policy_id,
-        "ip_allocation": row.ip_allocation,
-        "propagate_uplink_status": row.propagate_uplink_status,
-        "resource_request": base.raw(row.resource_request),
-        "binding:host_id": row.binding_host_id,
-        "binding:vnic_type": row.binding_vnic_type,
-        "binding:vif_type": row.binding_vif_type,
-        "binding:vif_details": base.raw(row.binding_vif_details),
-        "binding:profile": base.raw(row.binding_profile),
-        **{key: base.raw(getattr(row, key)) for key in _JSON},
-    }
-    if row.trunk_details is not None:
-        view["trunk_details"] = base.raw(row.trunk_details)
-    return view
+SOURCE = Source(
+    ports,
+    missing,
+    (
+        *base.NAMED,
+        "network_id",
+        "mac_address",
+        "admin_state_up",
+        "status",
+        "device_id",
+        "device_owner",
+        "port_security_enabled",
+        "dns_name",
+        "dns_domain",
+        "qos_policy_id",
+        "qos_network_policy_id",
+        "ip_allocation",
+        "propagate_uplink_status",
+        "resource_request",
+        "binding:host_id",
+        "binding:vnic_type",
+        "binding:vif_type",
+        "binding:vif_details",
+        "binding:profile",
+        "trunk_details",
+        *_JSON,
+    ),
+    where={
+        "binding:host_id": ports.c.binding_host_id,
+        "binding:vnic_type": ports.c.binding_vnic_type,
+        "binding:vif_type": ports.c.binding_vif_type,
+        "binding:vif_details": ports.c.binding_vif_details,
+        "binding:profile": ports.c.binding_profile,
+    },
+    visible=sa.or_(
+        base.own(ports),
+        ports.c.network_id.in_(sa.select(network_table.c.id).where(base.own(network_table))),
+    ),
+    filters={**base.tag_filters(ports), "fixed_ips": _fixed_ips, "security_groups": _security_groups},
+)
+"""Visible are a project's own ports, and those on networks that it owns."""
+load = SOURCE.load
+
+
+def dress(network: Network, connection: Connection, ctx: Context, things: Sequence[Thing]) -> None:
+    """Only the parent of a trunk has `trunk_details`."""
+    for thing in things:
+        if thing.trunk_details is None:
+            thing.trunk_details = msgspec.UNSET
 
 
 def create(network: Network, connection: Connection, ctx: Context, values: Values) -> str:
@@ -336,7 +366,7 @@ def _require_not_floating(connection: Connection, port_id: str, addresses: list[
     """A floating IP loses its target together with the address: it is disassociated, as by the original."""
     if addresses:
         mine = sa.and_(floating_ips.c.port_id == port_id, floating_ips.c.fixed_ip_address.in_(addresses))
-        cleared = {"port_id": None, "fixed_ip_address": None, "router_id": None, "status": "DOWN", "port_details": None}
+        cleared = {"port_id": None, "fixed_ip_address": None, "router_id": None, "status": "DOWN"}
         connection.execute(sa.update(floating_ips).where(mine).values(**cleared))
 
 
@@ -376,7 +406,7 @@ def _require_free(connection: Connection, row: Row[Any]) -> None:
 
 def detach_floating_ips(connection: Connection, port_id: str) -> None:
     """Floating IPs and port forwardings that lead to the port end with it."""
-    cleared = {"port_id": None, "fixed_ip_address": None, "router_id": None, "status": "DOWN", "port_details": None}
+    cleared = {"port_id": None, "fixed_ip_address": None, "router_id": None, "status": "DOWN"}
     connection.execute(sa.update(floating_ips).where(floating_ips.c.port_id == port_id).values(**cleared))
     owners = sa.select(port_forwardings.c.floatingip_id).where(port_forwardings.c.internal_port_id == port_id)
     affected = list(connection.execute(owners.distinct()).scalars())
@@ -411,10 +441,11 @@ def refresh_forwardings(connection: Connection, floating_id: str) -> None:
     connection.execute(sa.update(floating_ips).where(floating_ips.c.id == floating_id).values(**values))
 
 
-def remove(connection: Connection, port_id: str) -> None:
-    """Delete a port's row and all that hangs on it, without asking who needs it."""
-    ipam.release(connection, port_id)
-    for table in (port_security_groups, port_bindings, router_ports):
-        connection.execute(sa.delete(table).where(table.c.port_id == port_id))
-    connection.execute(sa.delete(resource_tags).where(resource_tags.c.resource_id == port_id))
-    connection.execute(sa.delete(ports).where(ports.c.id == port_id))
+def remove(connection: Connection, *ids: str) -> None:
+    """Delete ports and all that hangs on them, without asking who needs them."""
+    if not ids:
+        return
+    for table in (ip_allocations, port_security_groups, port_bindings, router_ports):
+        connection.execute(sa.delete(table).where(table.c.port_id.in_(ids)))
+    base.forget_tags(connection, *ids)
+    connection.execute(sa.delete(ports).where(ports.c.id.in_(ids)))

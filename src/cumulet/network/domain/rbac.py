@@ -15,6 +15,7 @@ from cumulet.kernel.ids import uuid_id
 from cumulet.network import tables
 from cumulet.network.attributes import Values
 from cumulet.network.domain import base, quotas
+from cumulet.network.domain.source import CALLER, Source
 from cumulet.network.errors import bad_request, conflict
 from cumulet.network.service import Network
 from cumulet.network.tables import rbac_policies
@@ -36,25 +37,15 @@ def missing(identifier: str) -> NotFound:
     return NotFound(f"RBAC policy {identifier} could not be found.", code="RbacPolicyNotFound")
 
 
-def seen_by(ctx: Context) -> sa.ColumnElement[bool] | None:
-    """One's own policies, and those that mean one's project."""
-    if base.sees_everything(ctx):
-        return None
-    mine = (ctx.project_id or "", "*")
-    return sa.or_(rbac_policies.c.project_id == ctx.project_id, rbac_policies.c.target_project.in_(mine))
-
-
-def view(row: Row[Any]) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "project_id": row.project_id,
-        "tenant_id": row.project_id,
-        "object_type": row.object_type,
-        "object_id": row.object_id,
-        "target_tenant": row.target_project,
-        "target_project_id": row.target_project,
-        "action": row.action,
-    }
+SOURCE = Source(
+    rbac_policies,
+    missing,
+    ("id", "project_id", "tenant_id", "object_type", "object_id", "target_tenant", "target_project_id", "action"),
+    where={"target_tenant": rbac_policies.c.target_project, "target_project_id": rbac_policies.c.target_project},
+    visible=sa.or_(
+        base.own(rbac_policies), rbac_policies.c.target_project == CALLER, rbac_policies.c.target_project == "*"
+    ),
+)
 
 
 def create(network: Network, connection: Connection, ctx: Context, values: Values) -> str:

@@ -13,9 +13,10 @@ from cumulet.kernel.errors import NotFound
 from cumulet.kernel.ids import uuid_id
 from cumulet.network.attributes import Values
 from cumulet.network.domain import base, gateways, networks, ports, quotas, subnets
+from cumulet.network.domain.source import Source
 from cumulet.network.errors import bad_request, conflict
 from cumulet.network.service import Network
-from cumulet.network.tables import floating_ips, ip_allocations, resource_tags, router_ports, routers
+from cumulet.network.tables import floating_ips, ip_allocations, router_ports, routers
 from cumulet.network.tables import ports as port_table
 from cumulet.network.tables import subnets as subnet_table
 
@@ -27,35 +28,26 @@ def missing(identifier: str) -> NotFound:
     return NotFound(f"Router {identifier} could not be found", code="RouterNotFound")
 
 
-seen_by = base.own(routers)
-
-
-def load(connection: Connection, router_id: str, ctx: Context | None = None, *, lock: bool = False) -> Row[Any]:
-    """Raises the 404."""
-    query = sa.select(routers).where(routers.c.id == router_id)
-    visible = seen_by(ctx) if ctx is not None else None
-    if visible is not None:
-        query = query.where(visible)
-    row = connection.execute(query.with_for_update() if lock else query).first()
-    if row is None:
-        raise missing(router_id)
-    return row
-
-
-def view(row: Row[Any]) -> dict[str, Any]:
-    return {
-        **base.standard_view(row),
-        "admin_state_up": row.admin_state_up,
-        "status": row.status,
-        "distributed": row.distributed,
-        "ha": row.ha,
-        "flavor_id": row.flavor_id,
-        "enable_ndp_proxy": row.enable_ndp_proxy,
-        "external_gateway_info": base.raw(row.external_gateway_info),
-        "routes": base.raw(row.routes),
-        "availability_zone_hints": base.raw(row.availability_zone_hints),
-        "availability_zones": base.raw(row.availability_zones),
-    }
+SOURCE = Source(
+    routers,
+    missing,
+    (
+        *base.NAMED,
+        "admin_state_up",
+        "status",
+        "distributed",
+        "ha",
+        "flavor_id",
+        "enable_ndp_proxy",
+        "external_gateway_info",
+        "routes",
+        "availability_zone_hints",
+        "availability_zones",
+    ),
+    visible=base.own(routers),
+    filters=base.tag_filters(routers),
+)
+load = SOURCE.load
 
 
 def create(network: Network, connection: Connection, ctx: Context, values: Values) -> str:
@@ -144,7 +136,7 @@ def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]
         raise conflict("RouterInUse", f"Router {row.id} has ports still attached: {', '.join(found)}")
     if row.gateway_port_id is not None:
         gateways.clear(network, connection, row)
-    connection.execute(sa.delete(resource_tags).where(resource_tags.c.resource_id == row.id))
+    base.forget_tags(connection, row.id)
     connection.execute(sa.delete(routers).where(routers.c.id == row.id))
 
 

@@ -15,11 +15,13 @@ from cumulet.kernel.db import violates_unique
 from cumulet.kernel.errors import NotFound
 from cumulet.kernel.ids import uuid_id
 from cumulet.network.attributes import Values
-from cumulet.network.domain import base, protocols, quotas, security_groups
+from cumulet.network.domain import address_groups, base, protocols, quotas, security_groups
+from cumulet.network.domain.source import Shown, Source, Thing
 from cumulet.network.errors import bad_request, conflict
 from cumulet.network.service import Network
-from cumulet.network.tables import address_groups, default_security_group_rules
+from cumulet.network.tables import default_security_group_rules
 from cumulet.network.tables import security_group_rules as table
+from cumulet.network.tables import security_groups as groups_table
 
 _MEANING: Final = (
     "direction",
@@ -39,26 +41,30 @@ def missing(identifier: str) -> NotFound:
     return NotFound(f"Security group rule {identifier} does not exist", code="SecurityGroupRuleNotFound")
 
 
-def view(row: Row[Any]) -> dict[str, Any]:
-    return {
-        **base.standard_view(row),
-        "security_group_id": row.security_group_id,
-        **{key: getattr(row, key) for key in _MEANING},
-        "normalized_cidr": _normalized(row.remote_ip_prefix),
-        "belongs_to_default_sg": row.belongs_to_default_sg,
-    }
+def normalized(prefix: str) -> str:
+    """The prefix without host bits (extension security-groups-normalized-cidr)."""
+    return str(ip_network(prefix, strict=False))
 
 
-def _normalized(prefix: str | None) -> str | None:
-    return None if prefix is None else str(ip_network(prefix, strict=False))
+SOURCE = Source(
+    table,
+    missing,
+    (*base.STANDARD, "security_group_id", *_MEANING, "normalized_cidr", "belongs_to_default_sg"),
+    where={"normalized_cidr": Shown(table.c.remote_ip_prefix, normalized)},
+    visible=sa.or_(
+        base.own(table),
+        table.c.security_group_id.in_(sa.select(groups_table.c.id).where(base.own(groups_table))),
+    ),
+)
 
 
-def of_groups(connection: Connection, group_ids: list[str]) -> dict[str, list[dict[str, Any]]]:
+def of_groups(connection: Connection, group_ids: list[str]) -> dict[str, list[Thing]]:
     """The rules of groups, for showing them with their group."""
-    query = sa.select(table).where(table.c.security_group_id.in_(group_ids)).order_by(table.c.created_at, table.c.id)
-    found: dict[str, list[dict[str, Any]]] = {group_id: [] for group_id in group_ids}
-    for row in connection.execute(query):
-        found[row.security_group_id].append(view(row))
+    found: dict[str, list[Thing]] = {group_id: [] for group_id in group_ids}
+    for ids in base.chunks(group_ids):
+        inside = table.c.security_group_id.in_(ids)
+        for rule in SOURCE.select(connection, inside, table.c.created_at, table.c.id):
+            found[rule.security_group_id].append(rule)
     return found
 
 
@@ -71,18 +77,12 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
     if values.get("remote_group_id"):
         security_groups.require_usable(connection, ctx, [values["remote_group_id"]])
     if values.get("remote_address_group_id"):
-        _require_address_group(connection, ctx, values["remote_address_group_id"])
+        address_groups.SOURCE.load(connection, values["remote_address_group_id"], ctx)
     quotas.require(network, connection, values["project_id"], "security_group_rule")
     rule_id = _insert(network, connection, values, group.name == "default")
-    base.change(network, connection, security_groups.security_groups, group.id)
+    base.change(network, connection, groups_table, group.id)
+    network.touch("security_group", group.id)
     return rule_id
-
-
-def _require_address_group(connection: Connection, ctx: Context, identifier: str) -> None:
-    query = sa.select(address_groups.c.id).where(address_groups.c.id == identifier)
-    visible = base.own_or_shared(address_groups, "address_group")(ctx)
-    if connection.execute(query if visible is None else query.where(visible)).first() is None:
-        raise NotFound(f"Address group {identifier} could not be found.", code="AddressGroupNotFound")
 
 
 def _insert(network: Network, connection: Connection, values: Values, in_default: bool) -> str:
@@ -123,13 +123,13 @@ def _signature(meaning: Values) -> str:
     canonical = {
         **meaning,
         "protocol": protocols.number(meaning["protocol"]),
-        "remote_ip_prefix": _everything_is_none(_normalized(meaning["remote_ip_prefix"])),
+        "remote_ip_prefix": _everything_is_none(meaning["remote_ip_prefix"]),
     }
     return hashlib.sha256(base.to_json([canonical[key] for key in _MEANING]).encode()).hexdigest()
 
 
 def _everything_is_none(prefix: str | None) -> str | None:
-    return None if prefix in ("0.0.0.0/0", "::/0") else prefix
+    return None if prefix is None or normalized(prefix) in ("0.0.0.0/0", "::/0") else normalized(prefix)
 
 
 def check(values: Values) -> None:
@@ -200,7 +200,8 @@ def update(network: Network, connection: Connection, ctx: Context, row: Row[Any]
 
 def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]) -> None:
     connection.execute(sa.delete(table).where(table.c.id == row.id))
-    base.change(network, connection, security_groups.security_groups, row.security_group_id)
+    base.change(network, connection, groups_table, row.security_group_id)
+    network.touch("security_group", row.security_group_id)
 
 
 def add_defaults(network: Network, connection: Connection, project_id: str, group_id: str, *, is_default: bool) -> None:

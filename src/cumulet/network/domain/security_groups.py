@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,36 +13,53 @@ from cumulet.kernel.errors import NotFound
 from cumulet.kernel.upsert import insert_if_absent
 from cumulet.network.attributes import Values
 from cumulet.network.domain import base, quotas, security_group_rules
+from cumulet.network.domain.listing import truth
+from cumulet.network.domain.source import Condition, Source, Thing, seen_as
 from cumulet.network.errors import conflict
 from cumulet.network.service import Network
 from cumulet.network.tables import (
     default_security_groups,
     port_security_groups,
     rbac_policies,
-    resource_tags,
     security_groups,
 )
 from cumulet.network.tables import (
     security_group_rules as rule_table,
 )
 
-seen_by = base.own_or_shared(security_groups, "security_group")
-
 
 def missing(identifier: str) -> NotFound:
     return NotFound(f"Security group {identifier} does not exist", code="SecurityGroupNotFound")
 
 
-def load(connection: Connection, group_id: str, ctx: Context | None = None) -> Row[Any]:
-    """Raises the 404."""
-    query = sa.select(security_groups).where(security_groups.c.id == group_id)
-    visible = seen_by(ctx) if ctx is not None else None
-    if visible is not None:
-        query = query.where(visible)
-    row = connection.execute(query).first()
-    if row is None:
-        raise missing(group_id)
-    return row
+def _shared(values: list[str]) -> Condition:
+    """Groups that are, or are not, open to everybody (extension security-groups-shared-filtering)."""
+    open_to_all = sa.select(rbac_policies.c.object_id).where(
+        rbac_policies.c.object_type == "security_group", rbac_policies.c.action == "access_as_shared"
+    )
+    inside = security_groups.c.id.in_(open_to_all)
+    wanted = {truth("shared", value) for value in values}
+    return inside if wanted == {True} else sa.not_(inside) if wanted == {False} else sa.true()
+
+
+SOURCE = Source(
+    security_groups,
+    missing,
+    (*base.NAMED, "stateful", "shared"),
+    extra=("security_group_rules",),
+    visible=base.own_or_shared(security_groups, "security_group"),
+    filters={**base.tag_filters(security_groups), "shared": _shared},
+)
+load = SOURCE.load
+
+
+def dress(network: Network, connection: Connection, ctx: Context, things: Sequence[Thing]) -> None:
+    """Rules are shown with their group; `shared` also when it is with the caller's project alone."""
+    rules = security_group_rules.of_groups(connection, [thing.id for thing in things])
+    shared = base.shared_ids(connection, ctx, "security_group")
+    for thing in things:
+        thing.security_group_rules = rules[thing.id]
+        thing.shared = thing.id in shared
 
 
 def require_usable(connection: Connection, ctx: Context, ids: list[str]) -> None:
@@ -49,18 +67,12 @@ def require_usable(connection: Connection, ctx: Context, ids: list[str]) -> None
     if not ids:
         return
     query = sa.select(security_groups.c.id).where(security_groups.c.id.in_(ids))
-    visible = seen_by(ctx)
-    if visible is not None:
-        query = query.where(visible)
-    found = set(connection.execute(query).scalars())
+    if not base.sees_everything(ctx):
+        query = query.where(base.own_or_shared(security_groups, "security_group"))
+    found = set(connection.execute(query, seen_as(ctx)).scalars())
     for identifier in ids:
         if identifier not in found:
             raise missing(identifier)
-
-
-def view(row: Row[Any]) -> dict[str, Any]:
-    """Without `security_group_rules`, which the handler adds for a whole page in one query."""
-    return {**base.standard_view(row), "stateful": row.stateful, "shared": row.shared}
 
 
 def ensure_default(network: Network, connection: Connection, project_id: str) -> str:
@@ -78,6 +90,12 @@ def ensure_default(network: Network, connection: Connection, project_id: str) ->
         return str(connection.execute(query.with_for_update()).scalar_one())
     security_group_rules.add_defaults(network, connection, project_id, str(row["id"]), is_default=True)
     return str(row["id"])
+
+
+def has_default(connection: Connection, project_id: str) -> bool:
+    default = default_security_groups
+    query = sa.select(default.c.project_id).where(default.c.project_id == project_id)
+    return connection.execute(query).first() is not None
 
 
 def create(network: Network, connection: Connection, ctx: Context, values: Values) -> str:
@@ -106,19 +124,23 @@ def _in_use(connection: Connection, group_id: str) -> bool:
     return connection.execute(used.limit(1)).first() is not None
 
 
+def _drop_rules_about(network: Network, connection: Connection, group_id: str) -> None:
+    """Rules of other groups that let this one's members in end with it."""
+    about = rule_table.c.remote_group_id == group_id
+    for other in connection.execute(sa.select(rule_table.c.security_group_id).where(about).distinct()).scalars().all():
+        network.touch("security_group", other)
+    connection.execute(sa.delete(rule_table).where(about))
+
+
 def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]) -> None:
     """Rules of other groups that mean this one go with it. Raises Conflict while ports use it."""
     if row.name == "default" and not ctx.is_admin:
         raise conflict("SecurityGroupCannotRemoveDefault", "Insufficient rights for removing default security group.")
     if _in_use(connection, row.id):
         raise conflict("SecurityGroupInUse", f"Security Group {row.id} in use.")
-    connection.execute(sa.delete(rule_table).where(rule_table.c.remote_group_id == row.id))
+    _drop_rules_about(network, connection, row.id)
     for table, column in ((default_security_groups, "security_group_id"), (rule_table, "security_group_id")):
         connection.execute(sa.delete(table).where(table.c[column] == row.id))
-    connection.execute(
-        sa.delete(rbac_policies).where(
-            rbac_policies.c.object_type == "security_group", rbac_policies.c.object_id == row.id
-        )
-    )
-    connection.execute(sa.delete(resource_tags).where(resource_tags.c.resource_id == row.id))
+    base.unshare(connection, "security_group", row.id)
+    base.forget_tags(connection, row.id)
     connection.execute(sa.delete(security_groups).where(security_groups.c.id == row.id))

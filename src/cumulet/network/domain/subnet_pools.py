@@ -11,10 +11,11 @@ from sqlalchemy.engine import Connection, Row
 from cumulet.kernel.context import Context
 from cumulet.kernel.errors import NotFound
 from cumulet.network.attributes import Values
-from cumulet.network.domain import base, quotas
+from cumulet.network.domain import address_scopes, base, quotas
+from cumulet.network.domain.source import Source
 from cumulet.network.errors import bad_request, conflict, invalid_input
 from cumulet.network.service import Network
-from cumulet.network.tables import address_scopes, subnet_pools, subnets
+from cumulet.network.tables import subnet_pools, subnets
 
 Prefix = IPv4Network | IPv6Network
 _MINIMUM: Final = {4: 8, 6: 64}
@@ -35,27 +36,14 @@ def missing(identifier: str) -> NotFound:
     return NotFound(f"Subnet pool {identifier} could not be found.", code="SubnetPoolNotFound")
 
 
-seen_by = base.own_or_shared(subnet_pools, "subnetpool")
-
-
-def load(connection: Connection, pool_id: str, ctx: Context, *, lock: bool = False) -> Row[Any]:
-    """Raises the 404, also for a pool the caller may not see."""
-    query = sa.select(subnet_pools).where(subnet_pools.c.id == pool_id)
-    visible = seen_by(ctx)
-    if visible is not None:
-        query = query.where(sa.or_(visible, subnet_pools.c.shared))
-    row = connection.execute(query.with_for_update() if lock else query).first()
-    if row is None:
-        raise missing(pool_id)
-    return row
-
-
-def view(row: Row[Any]) -> dict[str, Any]:
-    return {
-        **base.standard_view(row),
-        "prefixes": base.raw(row.prefixes),
-        **{key: getattr(row, key) for key in _PLAIN},
-    }
+SOURCE = Source(
+    subnet_pools,
+    missing,
+    (*base.NAMED, "prefixes", *_PLAIN),
+    visible=base.own_or_shared(subnet_pools, "subnetpool"),
+    filters=base.tag_filters(subnet_pools),
+)
+load = SOURCE.load
 
 
 def create(network: Network, connection: Connection, ctx: Context, values: Values) -> str:
@@ -81,6 +69,8 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
         },
     )
     connection.execute(sa.insert(subnet_pools).values(**row))
+    if values["shared"]:
+        base.share_with_all(connection, "subnetpool", row["id"], values["project_id"], True)
     return str(row["id"])
 
 
@@ -126,20 +116,7 @@ def _require_only_default(connection: Connection, version: int) -> None:
 def _require_room_in_scope(
     connection: Connection, ctx: Context, scope_id: str, version: int, prefixes: list[Prefix], but: str | None
 ) -> None:
-    scope = connection.execute(
-        sa.select(address_scopes).where(address_scopes.c.id == scope_id).with_for_update()
-    ).first()
-    usable = scope is not None and (
-        base.sees_everything(ctx)
-        or scope.project_id == ctx.project_id
-        or scope.shared
-        or connection.execute(
-            base.shared_with(ctx, "address_scope").where(sa.literal(scope_id) == sa.column("object_id"))
-        ).first()
-        is not None
-    )
-    if scope is None or not usable:
-        raise NotFound(f"Address scope {scope_id} could not be found.", code="AddressScopeNotFound")
+    scope = address_scopes.SOURCE.load(connection, scope_id, ctx, lock=True)
     if scope.ip_version != version:
         raise bad_request(
             f"Illegal subnetpool association: subnetpool cannot associate with address scope {scope_id} because "
@@ -225,6 +202,8 @@ def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]
     used = sa.select(subnets.c.id).where(subnets.c.subnetpool_id == row.id).limit(1)
     if connection.execute(used).first() is not None:
         raise conflict("SubnetPoolDeleteError", "Unable to delete subnet pool: Subnet pool has existing allocations.")
+    base.unshare(connection, "subnetpool", row.id)
+    base.forget_tags(connection, row.id)
     connection.execute(sa.delete(subnet_pools).where(subnet_pools.c.id == row.id))
 
 

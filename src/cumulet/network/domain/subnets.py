@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network, summarize_address_range
 from itertools import pairwise
 from typing import Any, Final
@@ -14,9 +15,11 @@ from cumulet.kernel.errors import NotFound
 from cumulet.kernel.ids import uuid_id
 from cumulet.network.attributes import Values
 from cumulet.network.domain import base, ipam, networks, ports, quotas, subnet_pools
+from cumulet.network.domain.listing import truth
+from cumulet.network.domain.source import Condition, Source, Thing
 from cumulet.network.errors import bad_request, conflict, invalid_input
 from cumulet.network.service import Network
-from cumulet.network.tables import ip_allocations, resource_tags, router_ports, subnets
+from cumulet.network.tables import ip_allocations, router_ports, subnets
 from cumulet.network.tables import networks as network_table
 from cumulet.network.tables import ports as port_table
 
@@ -28,40 +31,47 @@ def missing(identifier: str) -> NotFound:
     return NotFound(f"Subnet {identifier} could not be found.", code="SubnetNotFound")
 
 
-def load(connection: Connection, subnet_id: str, *, lock: bool = False) -> Row[Any]:
-    """Raises the 404."""
-    query = sa.select(subnets).where(subnets.c.id == subnet_id)
-    row = connection.execute(query.with_for_update() if lock else query).first()
-    if row is None:
-        raise missing(subnet_id)
-    return row
+def _of_networks(condition: Condition, key: str, values: list[str]) -> Condition:
+    """Subnets by whether their network meets a condition."""
+    inside = subnets.c.network_id.in_(sa.select(network_table.c.id).where(condition))
+    wanted = {truth(key, value) for value in values}
+    return inside if wanted == {True} else sa.not_(inside) if wanted == {False} else sa.true()
 
 
-def seen_by(ctx: Context) -> sa.ColumnElement[bool] | None:
-    """Its own project's, and those of networks that are shared with the caller."""
-    if base.sees_everything(ctx):
-        return None
-    shared = sa.select(network_table.c.id).where(
-        sa.or_(network_table.c.shared, network_table.c.id.in_(base.shared_with(ctx, "network")))
-    )
-    return sa.or_(subnets.c.project_id == ctx.project_id, subnets.c.network_id.in_(shared))
+SOURCE = Source(
+    subnets,
+    missing,
+    (
+        *base.NAMED,
+        "network_id",
+        "segment_id",
+        "ip_version",
+        "subnetpool_id",
+        "enable_dhcp",
+        "ipv6_ra_mode",
+        "ipv6_address_mode",
+        "gateway_ip",
+        "cidr",
+        "dns_publish_fixed_ip",
+        *_JSON,
+    ),
+    extra=("router:external",),
+    visible=sa.or_(base.own(subnets), subnets.c.network_id.in_(sa.select(network_table.c.id).where(networks.VISIBLE))),
+    filters={
+        **base.tag_filters(subnets),
+        "shared": lambda values: _of_networks(network_table.c.shared, "shared", values),
+        "router:external": lambda values: _of_networks(network_table.c.external, "router:external", values),
+    },
+)
+"""Visible are a project's own subnets, and those of the networks that it sees."""
+load = SOURCE.load
 
 
-def view(row: Row[Any]) -> dict[str, Any]:
-    return {
-        **base.standard_view(row),
-        "network_id": row.network_id,
-        "segment_id": row.segment_id,
-        "ip_version": row.ip_version,
-        "subnetpool_id": row.subnetpool_id,
-        "enable_dhcp": row.enable_dhcp,
-        "ipv6_ra_mode": row.ipv6_ra_mode,
-        "ipv6_address_mode": row.ipv6_address_mode,
-        "gateway_ip": row.gateway_ip,
-        "cidr": row.cidr,
-        "dns_publish_fixed_ip": row.dns_publish_fixed_ip,
-        **{key: base.raw(getattr(row, key)) for key in _JSON},
-    }
+def dress(network: Network, connection: Connection, ctx: Context, things: Sequence[Thing]) -> None:
+    """Whether the network is external is said of its subnets too (extension subnet-external-network)."""
+    external = set(connection.execute(sa.select(network_table.c.id).where(network_table.c.external)).scalars())
+    for thing in things:
+        thing.router_external = thing.network_id in external
 
 
 def create(network: Network, connection: Connection, ctx: Context, values: Values) -> str:
@@ -373,6 +383,6 @@ def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]
         else:
             base.change(network, connection, port_table, port.id, fixed_ips=base.to_json(fixed))
     connection.execute(sa.delete(ip_allocations).where(ip_allocations.c.subnet_id == row.id))
-    connection.execute(sa.delete(resource_tags).where(resource_tags.c.resource_id == row.id))
+    base.forget_tags(connection, row.id)
     connection.execute(sa.delete(subnets).where(subnets.c.id == row.id))
     refresh_network(network, connection, row.network_id)

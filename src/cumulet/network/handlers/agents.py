@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy.engine import Connection, Row
-
-from cumulet.kernel.errors import NotFound
 from cumulet.kernel.http import NO_CONTENT, Call, Reply
 from cumulet.network.attributes import ID, Attribute, read_only
 from cumulet.network.checks import boolean, json_object, optional, text
 from cumulet.network.crud import Noun
-from cumulet.network.domain import agents, networks, routers
+from cumulet.network.domain import agents, networks
 from cumulet.network.errors import bad_request, forbidden
 from cumulet.network.handlers import networks as network_handlers
 from cumulet.network.handlers import routers as router_handlers
-from cumulet.network.listing import Collection
 from cumulet.network.service import Network
-from cumulet.network.tables import agents as table
 
 ATTRIBUTES = {
     **ID,
@@ -37,25 +30,7 @@ ATTRIBUTES = {
 }
 
 
-def _dress(call: Call[Network], things: list[dict[str, Any]]) -> None:
-    oldest = call.service.now() - call.service.conf.agent_down_time * 1_000_000
-    for thing in things:
-        thing["alive"] = thing.pop("heartbeat_at") >= oldest
-
-
-NOUN = Noun(
-    Collection(
-        name="agent",
-        plural="agents",
-        attributes=ATTRIBUTES,
-        table=table,
-        view=agents.view,
-        visible=agents.seen_by,
-    ),
-    agents,
-    agents.missing,
-    dress=_dress,
-)
+NOUN = Noun("agent", "agents", ATTRIBUTES, agents, dress=agents.dress, dressed=frozenset({"alive"}))
 
 
 def _may(call: Call[Network], rule: str) -> None:
@@ -74,14 +49,14 @@ def dhcp_networks(call: Call[Network], agent_id: str) -> Reply:
     _may(call, "get_dhcp-networks")
     with call.service.db.read() as connection:
         agents.load(connection, agent_id)
-        rows = agents.networks_of(connection, agent_id)
-    return Reply({"networks": network_handlers.NOUN.present(call, rows, [])})
+        things = network_handlers.NOUN.present(call, connection, agents.networks_of(connection, agent_id))
+    return Reply({"networks": things})
 
 
 def add_dhcp_network(call: Call[Network], agent_id: str) -> Reply:
     _may(call, "create_dhcp-network")
     network_id = _body_id(call, "network_id")
-    with call.service.db.write() as connection:
+    with call.service.write() as connection:
         networks.load(connection, network_id)
         agents.host_network(call.service, connection, network_id, agent_id)
     return Reply(b"null", 201)
@@ -89,7 +64,7 @@ def add_dhcp_network(call: Call[Network], agent_id: str) -> Reply:
 
 def remove_dhcp_network(call: Call[Network], agent_id: str, network_id: str) -> Reply:
     _may(call, "delete_dhcp-network")
-    with call.service.db.write() as connection:
+    with call.service.write() as connection:
         agents.drop_network(call.service, connection, network_id, agent_id)
     return NO_CONTENT
 
@@ -97,29 +72,29 @@ def remove_dhcp_network(call: Call[Network], agent_id: str, network_id: str) -> 
 def dhcp_agents(call: Call[Network], network_id: str) -> Reply:
     _may(call, "get_dhcp-agents")
     with call.service.db.read() as connection:
-        rows = agents.of_network(connection, network_id)
-    return Reply({"agents": NOUN.present(call, rows, [])})
+        things = NOUN.present(call, connection, agents.of_network(connection, network_id))
+    return Reply({"agents": things})
 
 
 def l3_routers(call: Call[Network], agent_id: str) -> Reply:
     _may(call, "get_l3-routers")
     with call.service.db.read() as connection:
         agents.load(connection, agent_id)
-        rows = agents.routers_of(connection, agent_id)
-    return Reply({"routers": router_handlers.NOUN.present(call, rows, [])})
+        things = router_handlers.NOUN.present(call, connection, agents.routers_of(connection, agent_id))
+    return Reply({"routers": things})
 
 
 def add_l3_router(call: Call[Network], agent_id: str) -> Reply:
     _may(call, "create_l3-router")
     router_id = _body_id(call, "router_id")
-    with call.service.db.write() as connection:
+    with call.service.write() as connection:
         agents.host_router(call.service, connection, router_id, agent_id)
     return Reply(b"null", 201)
 
 
 def remove_l3_router(call: Call[Network], agent_id: str, router_id: str) -> Reply:
     _may(call, "delete_l3-router")
-    with call.service.db.write() as connection:
+    with call.service.write() as connection:
         agents.drop_router(call.service, connection, router_id, agent_id)
     return NO_CONTENT
 
@@ -127,16 +102,5 @@ def remove_l3_router(call: Call[Network], agent_id: str, router_id: str) -> Repl
 def l3_agents(call: Call[Network], router_id: str) -> Reply:
     _may(call, "get_l3-agents")
     with call.service.db.read() as connection:
-        rows = _agents_of_router(connection, router_id)
-    shown = NOUN.present(call, rows, [])
-    for thing, row in zip(shown, rows, strict=True):
-        thing["ha_state"] = row.ha_state
-    return Reply({"agents": shown})
-
-
-def _agents_of_router(connection: Connection, router_id: str) -> list[Row[Any]]:
-    try:
-        routers.load(connection, router_id)
-    except NotFound:
-        return []
-    return agents.of_router(connection, router_id)
+        things = NOUN.present(call, connection, agents.of_router(connection, router_id))
+    return Reply({"agents": things})

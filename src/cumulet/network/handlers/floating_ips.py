@@ -5,9 +5,7 @@ from __future__ import annotations
 from cumulet.network.attributes import ID, PROJECT, STANDARD, TAGS, UNSET, Attribute, read_only
 from cumulet.network.checks import empty_as_none, ip_address, plain_text, uuid_text
 from cumulet.network.crud import Noun
-from cumulet.network.domain import base, floating_ips
-from cumulet.network.listing import Collection
-from cumulet.network.tables import floating_ips as table
+from cumulet.network.domain import floating_ips
 
 ATTRIBUTES = {
     **ID,
@@ -28,15 +26,10 @@ ATTRIBUTES = {
     "port_details": read_only(filter=False, sort=False),
 }
 NOUN = Noun(
-    Collection(
-        name="floatingip",
-        plural="floatingips",
-        attributes=ATTRIBUTES,
-        table=table,
-        view=floating_ips.view,
-        visible=floating_ips.seen_by,
-        filters=base.tag_filters(table),
-    ),
+    "floatingip",
+    "floatingips",
+    ATTRIBUTES,
     floating_ips,
-    floating_ips.missing,
+    dress=floating_ips.dress,
+    dressed=frozenset({"port_details"}),
 )

@@ -5,48 +5,33 @@ from __future__ import annotations
 from cumulet.network.attributes import ID, NAME, PROJECT, UNSET, Attribute
 from cumulet.network.checks import boolean, cidr_or_address, empty_as_none, one_of, text, uuid_text
 from cumulet.network.crud import Noun
-from cumulet.network.domain import base
 from cumulet.network.domain.metering import Labels, Rules
-from cumulet.network.listing import Collection
-from cumulet.network.tables import metering_label_rules, metering_labels
 
 _PREFIX = Attribute(empty_as_none(cidr_or_address), default=UNSET, put=False)
 LABELS = Noun(
-    Collection(
-        name="metering_label",
-        plural="metering_labels",
-        attributes={
-            **ID,
-            **PROJECT,
-            **NAME,
-            "description": Attribute(text(255), default=""),
-            "shared": Attribute(boolean, default=False, put=False),
-        },
-        table=metering_labels,
-        view=Labels.view,
-        visible=base.own(metering_labels),
-    ),
+    "metering_label",
+    "metering_labels",
+    {
+        **ID,
+        **PROJECT,
+        **NAME,
+        "description": Attribute(text(255), default=""),
+        "shared": Attribute(boolean, default=False, put=False),
+    },
     Labels(),
-    Labels.missing,
 )
 RULES = Noun(
-    Collection(
-        name="metering_label_rule",
-        plural="metering_label_rules",
-        attributes={
-            **ID,
-            **PROJECT,
-            "metering_label_id": Attribute(uuid_text, put=False),
-            "direction": Attribute(one_of(["ingress", "egress"]), default="ingress", put=False),
-            "excluded": Attribute(boolean, default=False, put=False),
-            "remote_ip_prefix": _PREFIX,
-            "source_ip_prefix": _PREFIX,
-            "destination_ip_prefix": _PREFIX,
-        },
-        table=metering_label_rules,
-        view=Rules.view,
-        visible=base.own(metering_label_rules),
-    ),
+    "metering_label_rule",
+    "metering_label_rules",
+    {
+        **ID,
+        **PROJECT,
+        "metering_label_id": Attribute(uuid_text, put=False),
+        "direction": Attribute(one_of(["ingress", "egress"]), default="ingress", put=False),
+        "excluded": Attribute(boolean, default=False, put=False),
+        "remote_ip_prefix": _PREFIX,
+        "source_ip_prefix": _PREFIX,
+        "destination_ip_prefix": _PREFIX,
+    },
     Rules(),
-    Rules.missing,
 )

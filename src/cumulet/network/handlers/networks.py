@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import sqlalchemy as sa
-
-from cumulet.kernel.http import Call
 from cumulet.network.attributes import ID, NAME, PROJECT, STANDARD, TAGS, UNSET, Attribute, read_only
 from cumulet.network.checks import (
     boolean,
@@ -20,11 +15,7 @@ from cumulet.network.checks import (
     uuid_text,
 )
 from cumulet.network.crud import Noun
-from cumulet.network.domain import base, networks
-from cumulet.network.listing import Collection
-from cumulet.network.service import Network
-from cumulet.network.tables import networks as table
-from cumulet.network.tables import rbac_policies
+from cumulet.network.domain import networks
 
 _TYPE = empty_as_none(text(32))
 _PHYSICAL = empty_as_none(text(64))
@@ -64,47 +55,11 @@ ATTRIBUTES = {
         optional(list_of(_SEGMENT)), default=UNSET, guarded=True, secret=True, filter=False, sort=False
     ),
 }
-_COLUMNS = {
-    "router:external": table.c.external,
-    "provider:network_type": table.c.network_type,
-    "provider:physical_network": table.c.physical_network,
-    "provider:segmentation_id": table.c.segmentation_id,
-}
-
-
-def _dress(call: Call[Network], things: list[dict[str, Any]]) -> None:
-    """`shared` is also true for a network that is shared with the caller's project alone; networks with several
-    segments show `segments` instead of the provider attributes."""
-    with call.service.db.read() as connection:
-        mine = sa.select(rbac_policies.c.object_id).where(
-            rbac_policies.c.object_type == "network",
-            rbac_policies.c.action == "access_as_shared",
-            rbac_policies.c.target_project == (call.ctx.project_id or ""),
-        )
-        shared = set(connection.execute(mine).scalars())
-        several = [thing["id"] for thing in things if thing["provider:network_type"] is None]
-        segments = networks.segments.of_networks(connection, several) if several else {}
-    for thing in things:
-        if thing["id"] in shared:
-            thing["shared"] = True
-        if thing["id"] in segments and len(segments[thing["id"]]) > 1:
-            thing["segments"] = segments[thing["id"]]
-            for key in networks.PROVIDER:
-                thing.pop(key)
-
-
 NOUN = Noun(
-    Collection(
-        name="network",
-        plural="networks",
-        attributes=ATTRIBUTES,
-        table=table,
-        view=networks.view,
-        visible=networks.seen_by,
-        columns=_COLUMNS,
-        filters=base.tag_filters(table),
-    ),
+    "network",
+    "networks",
+    ATTRIBUTES,
     networks,
-    networks.missing,
-    dress=_dress,
+    dress=networks.dress,
+    dressed=frozenset({"shared", "segments", *networks.PROVIDER}),
 )

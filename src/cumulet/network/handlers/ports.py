@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING, Any
 
 from cumulet.kernel.http import Call
 from cumulet.network.attributes import ID, NAME, PROJECT, STANDARD, TAGS, UNSET, Attribute, read_only
@@ -26,13 +24,11 @@ from cumulet.network.checks import (
     uuid_text,
 )
 from cumulet.network.crud import Noun
-from cumulet.network.domain import base, ports
-from cumulet.network.errors import bad_request
-from cumulet.network.listing import Collection
+from cumulet.network.domain import networks, ports
 from cumulet.network.service import Network
-from cumulet.network.tables import ip_allocations, port_security_groups
-from cumulet.network.tables import networks as network_table
-from cumulet.network.tables import ports as table
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
 
 _VNIC_TYPES = [
     "normal",
@@ -115,58 +111,10 @@ ATTRIBUTES = {
 }
 
 
-def _fixed_ips(values: list[str]) -> sa.ColumnElement[bool]:
-    """`ip_address=…`, `subnet_id=…`, `ip_address_substr=…`: of one kind any may match, of several kinds all must."""
-    wanted: dict[str, list[str]] = {}
-    for value in values:
-        key, separator, given = value.partition("=")
-        if not separator or key not in ("ip_address", "subnet_id", "ip_address_substr"):
-            raise bad_request(f"Invalid input for fixed_ips. Reason: '{value}' is not a filter of fixed ips.")
-        wanted.setdefault(key, []).append(given)
-    conditions: list[sa.ColumnElement[bool]] = []
-    if "ip_address" in wanted:
-        conditions.append(ip_allocations.c.ip_address.in_(wanted["ip_address"]))
-    if "subnet_id" in wanted:
-        conditions.append(ip_allocations.c.subnet_id.in_(wanted["subnet_id"]))
-    if "ip_address_substr" in wanted:
-        parts = wanted["ip_address_substr"]
-        conditions.append(sa.or_(*(ip_allocations.c.ip_address.contains(part, autoescape=True) for part in parts)))
-    return table.c.id.in_(sa.select(ip_allocations.c.port_id).where(*conditions))
-
-
-def _security_groups(values: list[str]) -> sa.ColumnElement[bool]:
-    members = sa.select(port_security_groups.c.port_id).where(port_security_groups.c.security_group_id.in_(values))
-    return table.c.id.in_(members)
-
-
-def _enrich(call: Call[Network], target: dict[str, Any]) -> None:
+def _enrich(call: Call[Network], connection: Connection, target: dict[str, Any]) -> None:
     """Rules of some attributes ask who owns the network."""
-    with call.service.db.read() as connection:
-        query = sa.select(network_table.c.project_id).where(network_table.c.id == target.get("network_id"))
-        owner = connection.execute(query).scalar()
+    owner = networks.owner_of(connection, target.get("network_id"))
     target["network:tenant_id"] = target["network:project_id"] = owner
 
 
-NOUN = Noun(
-    Collection(
-        name="port",
-        plural="ports",
-        attributes=ATTRIBUTES,
-        table=table,
-        view=ports.view,
-        visible=ports.seen_by,
-        columns={
-            "binding:host_id": table.c.binding_host_id,
-            "binding:vnic_type": table.c.binding_vnic_type,
-            "binding:vif_type": table.c.binding_vif_type,
-        },
-        filters={
-            **base.tag_filters(table),
-            "fixed_ips": _fixed_ips,
-            "security_groups": _security_groups,
-        },
-    ),
-    ports,
-    ports.missing,
-    enrich=_enrich,
-)
+NOUN = Noun("port", "ports", ATTRIBUTES, ports, enrich=_enrich, dress=ports.dress, dressed=frozenset({"trunk_details"}))

@@ -67,13 +67,13 @@ def update(call: Call[Network], project_id: str) -> Reply:
             limits[key] = _LIMIT(value)
         except Invalid as invalid:
             raise bad_request(f"Invalid input for {key}. Reason: {invalid}.") from None
-    with call.service.db.write() as connection:
+    with call.service.write() as connection:
         quotas.set_limits(connection, project_id, limits)
         return Reply({"quota": quotas.limits_of(call.service, connection, project_id)})
 
 
 def delete(call: Call[Network], project_id: str) -> Reply:
     _may(call, "delete_quota", project_id)
-    with call.service.db.write() as connection:
+    with call.service.write() as connection:
         quotas.forget(connection, project_id)
     return NO_CONTENT

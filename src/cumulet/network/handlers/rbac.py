@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cumulet.kernel.http import Call
 from cumulet.network.attributes import ID, PROJECT, Attribute
@@ -10,9 +10,10 @@ from cumulet.network.checks import Invalid, text, uuid_text
 from cumulet.network.crud import Noun
 from cumulet.network.domain import rbac
 from cumulet.network.errors import forbidden, invalid_input
-from cumulet.network.listing import Collection
 from cumulet.network.service import Network
-from cumulet.network.tables import rbac_policies as table
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
 
 
 def _target(value: Any) -> str:
@@ -34,23 +35,10 @@ ATTRIBUTES = {
 }
 
 
-def _enrich(call: Call[Network], target: dict[str, Any]) -> None:
+def _enrich(call: Call[Network], connection: Connection, target: dict[str, Any]) -> None:
     """Opening something to everybody is an administrator's."""
     if target.get("target_tenant") == "*" and not call.ctx.is_admin:
         raise forbidden("rule:create_rbac_policy and rule:create_rbac_policy:target_tenant")
 
 
-NOUN = Noun(
-    Collection(
-        name="rbac_policy",
-        plural="rbac_policies",
-        attributes=ATTRIBUTES,
-        table=table,
-        view=rbac.view,
-        visible=rbac.seen_by,
-        columns={"target_tenant": table.c.target_project},
-    ),
-    rbac,
-    rbac.missing,
-    enrich=_enrich,
-)
+NOUN = Noun("rbac_policy", "rbac_policies", ATTRIBUTES, rbac, enrich=_enrich)

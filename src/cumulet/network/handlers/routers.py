@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.engine import Connection, Row
-
-from cumulet.kernel.context import Context
 from cumulet.kernel.http import Call, Reply
 from cumulet.network.attributes import ID, NAME, PROJECT, STANDARD, TAGS, UNSET, Attribute, Values, read_only, single
 from cumulet.network.checks import (
@@ -23,11 +20,14 @@ from cumulet.network.checks import (
     uuid_text,
 )
 from cumulet.network.crud import Noun
-from cumulet.network.domain import base, routers
+from cumulet.network.domain import routers
 from cumulet.network.errors import bad_request, forbidden
-from cumulet.network.listing import Collection
 from cumulet.network.service import Network
-from cumulet.network.tables import routers as table
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Row
+
+    from cumulet.kernel.context import Context
 
 _FIXED_IP = dictionary({"subnet_id": uuid_text, "ip_address": ip_address})
 _GATEWAY = dictionary(
@@ -71,7 +71,7 @@ ATTRIBUTES = {
 }
 
 
-def _enrich(call: Call[Network], target: dict[str, Any]) -> None:
+def _enrich(call: Call[Network], connection: Connection, target: dict[str, Any]) -> None:
     """SNAT and chosen outside addresses have rules of their own."""
     info = target.get("external_gateway_info")
     if not isinstance(info, dict):
@@ -83,21 +83,8 @@ def _enrich(call: Call[Network], target: dict[str, Any]) -> None:
             raise forbidden(f"rule:update_router:external_gateway_info:{key}")
 
 
-NOUN = Noun(
-    Collection(
-        name="router",
-        plural="routers",
-        attributes=ATTRIBUTES,
-        table=table,
-        view=routers.view,
-        visible=routers.seen_by,
-        filters=base.tag_filters(table),
-    ),
-    routers,
-    routers.missing,
-    enrich=_enrich,
-)
-Action = Callable[[Network, Connection, Context, Row[Any], Values], Values]
+NOUN = Noun("router", "routers", ATTRIBUTES, routers, enrich=_enrich)
+Action = Callable[[Network, "Connection", "Context", "Row[Any]", Values], Values]
 
 
 def add_interface(call: Call[Network], router_id: str) -> Reply:
@@ -117,16 +104,15 @@ def _act(call: Call[Network], router_id: str, rule: str, action: Action) -> Repl
             empty_as_none(uuid_text)(body.get(key))
         except Invalid as invalid:
             raise bad_request(f"Invalid input for {key}. Reason: {invalid}.") from None
-    with call.service.db.write() as connection:
+    with call.service.write() as connection:
         row = _allowed(call, connection, router_id, rule)
         shown = action(call.service, connection, call.ctx, row, body)
     return Reply(shown)
 
 
 def _allowed(call: Call[Network], connection: Connection, router_id: str, rule: str) -> Row[Any]:
-    row = NOUN.load(call, connection, router_id, lock=True)
-    if not call.service.policy.allows(call.ctx, rule, NOUN.target(row)):
-        raise forbidden(f"rule:{rule}")
+    row = NOUN.show_row(call, connection, router_id, lock=True)
+    NOUN.may(call, rule, row)
     return row
 
 
@@ -144,9 +130,9 @@ def _change_routes(call: Call[Network], router_id: str, *, adding: bool) -> Repl
         routes = _ROUTES(given.get("routes"))
     except Invalid as invalid:
         raise bad_request(f"Invalid input for routes. Reason: {invalid}.") from None
-    with call.service.db.write() as connection:
+    with call.service.write() as connection:
         row = _allowed(call, connection, router_id, "add_extraroutes" if adding else "remove_extraroutes")
         add, remove = (routes, []) if adding else ([], routes)
         routers.change_routes(call.service, connection, row, add=add, remove=remove)
-        changed = routers.load(connection, router_id)
-    return Reply({"router": NOUN.present(call, [changed], [])[0]})
+        things = NOUN.present(call, connection, NOUN.source.things(connection, [router_id]))
+    return Reply({"router": things[0]})

@@ -7,10 +7,8 @@ from cumulet.network.attributes import ID, NAME, PROJECT, STANDARD, TAGS, UNSET,
 from cumulet.network.checks import Invalid, boolean, cidr, integer, list_of, optional, uuid_text
 from cumulet.network.crud import Noun
 from cumulet.network.domain import base, subnet_pools
-from cumulet.network.errors import bad_request, forbidden
-from cumulet.network.listing import Collection
+from cumulet.network.errors import bad_request
 from cumulet.network.service import Network
-from cumulet.network.tables import subnet_pools as table
 
 _LENGTH = integer(0, 128)
 _PREFIXES = list_of(cidr)
@@ -30,19 +28,7 @@ ATTRIBUTES = {
     "shared": Attribute(boolean, default=False, put=False, guarded=True),
     "is_default": Attribute(boolean, default=False, guarded=True),
 }
-NOUN = Noun(
-    Collection(
-        name="subnetpool",
-        plural="subnetpools",
-        attributes=ATTRIBUTES,
-        table=table,
-        view=subnet_pools.view,
-        visible=subnet_pools.seen_by,
-        filters=base.tag_filters(table),
-    ),
-    subnet_pools,
-    subnet_pools.missing,
-)
+NOUN = Noun("subnetpool", "subnetpools", ATTRIBUTES, subnet_pools, dress=base.show_sharing("subnetpool"))
 
 
 def add_prefixes(call: Call[Network], subnetpool_id: str) -> Reply:
@@ -61,10 +47,9 @@ def _change(call: Call[Network], subnetpool_id: str, action: str) -> Reply:
         prefixes = _PREFIXES(body["prefixes"])
     except Invalid as invalid:
         raise bad_request(f"Invalid input for prefixes. Reason: {invalid}.") from None
-    with call.service.db.write() as connection:
-        row = NOUN.load(call, connection, subnetpool_id, lock=True)
-        if not call.service.policy.allows(call.ctx, action, NOUN.target(row)):
-            raise forbidden(f"rule:{action}")
+    with call.service.write() as connection:
+        row = NOUN.show_row(call, connection, subnetpool_id, lock=True)
+        NOUN.may(call, action, row)
         adding = prefixes if action == "add_prefixes" else []
         removing = prefixes if action == "remove_prefixes" else []
         after = subnet_pools.change_prefixes(call.service, connection, call.ctx, row, add=adding, remove=removing)

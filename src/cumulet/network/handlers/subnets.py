@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import sqlalchemy as sa
-
-from cumulet.kernel.http import Call
 from cumulet.network.attributes import ID, NAME, PROJECT, STANDARD, TAGS, UNSET, Attribute
 from cumulet.network.checks import (
     anything,
@@ -23,11 +18,7 @@ from cumulet.network.checks import (
     uuid_text,
 )
 from cumulet.network.crud import Noun
-from cumulet.network.domain import base, subnets
-from cumulet.network.listing import Collection
-from cumulet.network.service import Network
-from cumulet.network.tables import networks as network_table
-from cumulet.network.tables import subnets as table
+from cumulet.network.domain import subnets
 
 _ROUTE = dictionary({"destination": cidr_or_address, "nexthop": ip_address}, required=["destination", "nexthop"])
 _MODE = optional(one_of(["dhcpv6-stateful", "dhcpv6-stateless", "slaac"]))
@@ -63,43 +54,4 @@ ATTRIBUTES = {
 }
 
 
-def _of_networks(condition: sa.ColumnElement[bool], values: list[str]) -> sa.ColumnElement[bool]:
-    found = sa.select(network_table.c.id).where(condition)
-    inside = table.c.network_id.in_(found)
-    wanted = {value.lower() in ("true", "1", "yes") for value in values}
-    return inside if wanted == {True} else sa.not_(inside) if wanted == {False} else sa.true()
-
-
-def _dress(call: Call[Network], things: list[dict[str, Any]]) -> None:
-    """Whether the network is external or shared is said of its subnets too."""
-    ids = {thing["network_id"] for thing in things}
-    if not ids:
-        return
-    with call.service.db.read() as connection:
-        external = set(
-            connection.execute(
-                sa.select(network_table.c.id).where(network_table.c.id.in_(ids), network_table.c.external)
-            ).scalars()
-        )
-    for thing in things:
-        thing["router:external"] = thing["network_id"] in external
-
-
-NOUN = Noun(
-    Collection(
-        name="subnet",
-        plural="subnets",
-        attributes=ATTRIBUTES,
-        table=table,
-        view=subnets.view,
-        visible=subnets.seen_by,
-        filters={
-            **base.tag_filters(table),
-            "shared": lambda values: _of_networks(network_table.c.shared, values),
-            "router:external": lambda values: _of_networks(network_table.c.external, values),
-        },
-    ),
-    subnets,
-    subnets.missing,
-    dress=_dress,
-)
+NOUN = Noun("subnet", "subnets", ATTRIBUTES, subnets, dress=subnets.dress, dressed=frozenset({"router:external"}))

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
-
-from cumulet.kernel.errors import NotFound
 from cumulet.kernel.http import NO_CONTENT, Call, Reply, Route
 from cumulet.network.checks import Invalid, list_of, text
 from cumulet.network.crud import Noun
-from cumulet.network.domain import base
-from cumulet.network.errors import bad_request, forbidden
+from cumulet.network.domain import tags as domain
+from cumulet.network.errors import bad_request
 from cumulet.network.service import Network
-from cumulet.network.tables import resource_tags
 
 _TAG = text(255, minimum=1)
 _TAGS = list_of(_TAG, unique=False)
@@ -30,12 +25,12 @@ class Tags:
     def index(self, call: Call[Network], **params: str) -> Reply:
         (parent_id,) = params.values()
         with call.service.db.read() as connection:
-            return Reply({"tags": base.from_json(self._noun.load(call, connection, parent_id).tags)})
+            return Reply({"tags": domain.of(self._noun.show_row(call, connection, parent_id))})
 
     def show(self, call: Call[Network], tag: str, **params: str) -> Reply:
         (parent_id,) = params.values()
         with call.service.db.read() as connection:
-            self._require(base.from_json(self._noun.load(call, connection, parent_id).tags), tag)
+            domain.require(domain.of(self._noun.show_row(call, connection, parent_id)), tag)
         return NO_CONTENT
 
     def replace(self, call: Call[Network], **params: str) -> Reply:
@@ -60,7 +55,7 @@ class Tags:
         (parent_id,) = params.values()
 
         def without(current: list[str]) -> list[str]:
-            self._require(current, tag)
+            domain.require(current, tag)
             return [one for one in current if one != tag]
 
         self._change(call, parent_id, without)
@@ -70,11 +65,6 @@ class Tags:
         (parent_id,) = params.values()
         self._change(call, parent_id, lambda current: [])
         return NO_CONTENT
-
-    @staticmethod
-    def _require(tags: list[str], tag: str) -> None:
-        if tag not in tags:
-            raise NotFound(f"Tag {tag} could not be found.", code="TagNotFound")
 
     @staticmethod
     def _checked(tag: str) -> str:
@@ -94,23 +84,15 @@ class Tags:
             raise bad_request(f"Invalid input for tags. Reason: {invalid}.") from None
         return tags
 
-    def _change(self, call: Call[Network], parent_id: str, change: Any) -> list[str]:
-        with call.service.db.write() as connection:
-            row = self._noun.load(call, connection, parent_id, lock=True)
-            rule = f"update_{self._noun.name}"
-            if not call.service.policy.allows(call.ctx, rule, self._noun.target(row)):
-                raise forbidden(f"rule:{rule}")
-            tags: list[str] = change(base.from_json(row.tags))
+    def _change(self, call: Call[Network], parent_id: str, change: Callable[[list[str]], list[str]]) -> list[str]:
+        with call.service.write() as connection:
+            row = self._noun.show_row(call, connection, parent_id, lock=True)
+            self._noun.may(call, f"update_{self._noun.rule or self._noun.name}", row)
+            tags = change(domain.of(row))
             if len(tags) > _MAXIMUM:
                 raise bad_request(f"Invalid input for tags. Reason: a resource has at most {_MAXIMUM} tags.")
-            self._store(call.service, connection, row, tags)
+            domain.store(call.service, connection, self._noun.source.table, row.id, tags)
         return tags
-
-    def _store(self, service: Network, connection: Connection, row: Row[Any], tags: list[str]) -> None:
-        connection.execute(sa.delete(resource_tags).where(resource_tags.c.resource_id == row.id))
-        if tags:
-            connection.execute(sa.insert(resource_tags), [{"resource_id": row.id, "tag": tag} for tag in tags])
-        base.change(service, connection, self._noun.collection.table, row.id, tags=base.to_json(tags))
 
 
 def tag_routes(path: str, noun: Noun) -> tuple[Route, ...]:

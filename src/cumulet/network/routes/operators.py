@@ -23,7 +23,7 @@ ROUTES = (
     Route("GET", "/v2.0/service-providers", catalog.service_providers),
     Route("GET", "/v2.0/floatingip-pools", catalog.floating_ip_pools),
     Route("GET", "/v2.0/network-ip-availabilities", catalog.availabilities),
-    Route("GET", "/v2.0/network-ip-availabilities/{network_id}", catalog.availability),
+    Route("GET", "/v2.0/network-ip-availabilities/{network_id}", catalog.availability_of),
     *crud("/v2.0/metering/metering-labels", metering.LABELS),
     *crud("/v2.0/metering/metering-label-rules", metering.RULES),
     *crud("/v2.0/rbac-policies", rbac.NOUN),

@@ -169,11 +169,6 @@ def upgrade() -> None:
             sa.Text(length=16000000).with_variant(sa.Text(), "postgresql").with_variant(sa.Text(), "sqlite"),
             nullable=False,
         ),
-        sa.Column(
-            "port_details",
-            sa.Text(length=16000000).with_variant(sa.Text(), "postgresql").with_variant(sa.Text(), "sqlite"),
-            nullable=True,
-        ),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("floating_network_id", "floating_ip_address", name="uq_floating_ips_address"),
         sa.UniqueConstraint("port_id", "fixed_ip_address", name="uq_floating_ips_fixed"),
@@ -602,6 +597,23 @@ def upgrade() -> None:
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
     )
+    op.create_table(
+        "state_changes",
+        sa.Column("generation", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("subject", sa.String(length=255), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("generation", "kind", "subject"),
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    with op.batch_alter_table("state_changes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_state_changes_created_at"), ["created_at"], unique=False)
+
     op.create_table(
         "state_generation",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),

@@ -23,6 +23,8 @@ def upgrade() -> None:
         sa.column("used_in_default_sg", sa.Boolean),
         sa.column("used_in_non_default_sg", sa.Boolean),
     )
+    counter = sa.table("state_generation", sa.column("id", sa.Integer), sa.column("value", sa.BigInteger))
+    op.bulk_insert(counter, [{"id": 1, "value": 0}])
     now = time.time_ns() // 1000
     op.bulk_insert(
         table,
