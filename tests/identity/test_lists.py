@@ -109,14 +109,16 @@ def test_the_operator_bounds_lists(bounded: Caller, kind: str, query: str, size:
 
 def test_a_list_is_as_many_queries_whatever_its_length(client: Caller, many: dict[str, list[str]]) -> None:
     statements: list[str] = []
-    engine = client.identity.db.engine
+    engines = client.identity.db.engines
     count = lambda *arguments: statements.append(arguments[2])  # noqa: E731
-    sa.event.listen(engine, "before_cursor_execute", count)
+    for engine in engines:
+        sa.event.listen(engine, "before_cursor_execute", count)
     try:
         for kind, most in (("user", 1), ("group", 1), ("project", 2), ("domain", 2)):
-            for query in ("", "?limit=1", f"?name__startswith=page&domain_id={'default'}"):
+            for query in ("", "?limit=1", "?name__startswith=page&domain_id=default"):
                 statements.clear()
                 assert client.get(f"/v3/{kind}s{query}").status == 200
-                assert len(statements) <= most, statements
+                assert 0 < len(statements) <= most, statements
     finally:
-        sa.event.remove(engine, "before_cursor_execute", count)
+        for engine in engines:
+            sa.event.remove(engine, "before_cursor_execute", count)

@@ -227,9 +227,11 @@ def statements(identity: Identity) -> Iterator[Statements]:
     def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
         seen.append(statement)
 
-    sa.event.listen(identity.db.engine, "before_cursor_execute", note)
+    for engine in identity.db.engines:
+        sa.event.listen(engine, "before_cursor_execute", note)
     yield seen
-    sa.event.remove(identity.db.engine, "before_cursor_execute", note)
+    for engine in identity.db.engines:
+        sa.event.remove(engine, "before_cursor_execute", note)
 
 
 def test_a_thousand_assignments_cost_a_handful_of_statements(

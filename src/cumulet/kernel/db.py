@@ -18,12 +18,14 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 
 T = TypeVar("T")
 
 # MariaDB: lock wait timeout, deadlock. PostgreSQL: serialization failure, deadlock.
 _RETRYABLE_MYSQL = {1205, 1213}
+_IDLE_SECONDS = 1.0
+_READS: dict[str, Any] = {"cumulet_reads": True}
 _RETRYABLE_SQLSTATE = {"40001", "40P01"}
 
 
@@ -68,20 +70,33 @@ class Database:
         self._durable = durable
         if self.is_sqlite:
             self.engine = self._sqlite_engine(pool_size)
+            self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT", **_READS)
         else:
-            self.engine = sa.create_engine(
-                self.url,
-                pool_size=pool_size,
-                max_overflow=pool_size,
-                pool_pre_ping=True,
-                pool_recycle=3600,
-                isolation_level="READ COMMITTED",
-            )
-            if self.backend == "mysql":
-                from cumulet.kernel import mariadb  # loads a driver that an embedded cloud does without
+            self.engine = self._server_engine(pool_size, isolation_level="READ COMMITTED")
+            # Connections of their own: switching one to autocommit and back takes five round trips.
+            reader = self._server_engine(pool_size, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True)
+            self._reader = reader.execution_options(**_READS)
 
-                mariadb.read_rows_fast(self.engine)
-        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """Those that statements go through: for who wants to listen to all of them."""
+        return (self.engine,) if self.is_sqlite else (self.engine, self._reader)
+
+    def _server_engine(self, pool_size: int, **options: Any) -> Engine:
+        engine = sa.create_engine(
+            self.url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_recycle=3600,
+            pool_reset_on_return=None,  # a transaction that is left open is ended by Connection.close
+            **options,
+        )
+        _check_idle_connections(engine)
+        if self.backend == "mysql":
+            from cumulet.kernel import mariadb  # loads a driver that an embedded cloud does without
+
+            mariadb.read_rows_fast(engine)
+        return engine
 
     def _sqlite_engine(self, pool_size: int) -> Engine:
         path = self.url.database
@@ -115,11 +130,16 @@ class Database:
             # A thread keeps its own connection: opening a pool's costs as much as a small query.
             connection = getattr(self._local, "connection", None)
             if connection is None:
-                connection = self._local.connection = self._autocommit.connect()
+                connection = self._local.connection = self._reader.connect()
             yield connection
             return
-        with self._autocommit.connect() as connection:
-            yield connection
+        try:
+            with self._reader.connect() as connection:
+                yield connection
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise TransactionLost(str(error.orig)) from error
+            raise
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
@@ -134,13 +154,21 @@ class Database:
                     raise
                 connection.exec_driver_sql("COMMIT")
             return
-        try:
-            with self.engine.begin() as connection:
+        with self.engine.connect() as connection:
+            transaction = connection.begin()
+            try:
                 yield connection
-        except (OperationalError, DBAPIError) as error:
-            if _is_retryable(error):
-                raise TransactionLost(str(error.orig)) from error
-            raise
+            except DBAPIError as error:
+                # Before its commit a lost connection has changed nothing, so running it again is right.
+                if _is_retryable(error) or error.connection_invalidated:
+                    raise TransactionLost(str(error.orig)) from error
+                raise
+            try:
+                transaction.commit()
+            except DBAPIError as error:
+                if _is_retryable(error):
+                    raise TransactionLost(str(error.orig)) from error
+                raise
 
     @contextlib.contextmanager
     def _writer_turn(self) -> Iterator[None]:
@@ -164,10 +192,37 @@ class Database:
         if connection is not None:
             connection.close()
             self._local.connection = None
-        self.engine.dispose()
+        for engine in self.engines:
+            engine.dispose()
         if self._lock_fd is not None:
             os.close(self._lock_fd)
             self._lock_fd = None
+
+
+def is_read(connection: Connection) -> bool:
+    """Whether a connection is one of `Database.read`, which sees only what is committed."""
+    return bool(connection.get_execution_options().get("cumulet_reads"))
+
+
+def _check_idle_connections(engine: Engine) -> None:
+    """Have a connection answer before it is used when it was not used for some time: the server may have ended it.
+
+    Asking before every use (`pool_pre_ping`) would double what a small query costs.
+    """
+
+    @sa.event.listens_for(engine, "checkin")
+    def remember(connection: Any, record: Any) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @sa.event.listens_for(engine, "checkout")
+    def check(connection: Any, record: Any, proxy: Any) -> None:
+        since = record.info.get("idle_since")
+        if since is None or time.monotonic() - since < _IDLE_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError(str(error)) from error
 
 
 def _is_retryable(error: DBAPIError) -> bool:

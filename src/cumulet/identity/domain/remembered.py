@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy.engine import Connection
 
 from cumulet.identity.domain import generations
+from cumulet.kernel.db import is_read
 
 T = TypeVar("T")
 
@@ -21,7 +22,7 @@ def per_generation(connection: Connection, name: str, load: Callable[[Connection
     Inside a transaction it is always loaded: what is not committed must not be remembered under a number that another
     transaction may still get. The number is read before the rows, so a memory may be newer than it says, never older.
     """
-    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+    if not is_read(connection):
         return load(connection)
     generation = generations.current(connection)
     memory = cast("dict[str, tuple[int, Any]]", connection.info.setdefault("cumulet.per_generation", {}))
