@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/identity_lists.py [--database URL] [--rows 1000] [--rounds 200]
 
 The database must be empty; without `--database` it is an SQLite file in a temporary directory, written without waiting
-for the disk (`--durable` waits). One line of JSON a figure: `cpu_ms` is this process's processor time, `wall_ms` the time
-a client waits; both are medians of a request. With a database server `cpu_ms` leaves out the server's share.
+for the disk (`--durable` waits). One line of JSON a figure: `cpu_ms` is this process's processor time, `wall_ms` the
+time a client waits; both are medians of a request. With a database server `cpu_ms` leaves out the server's share.
 """
 
 from __future__ import annotations
