@@ -166,6 +166,9 @@ class SimulatedFilter:
             host.change(outcome, "filter", put)
         return outcome
 
+    def disturbed(self) -> bool:
+        return False  # nobody but `apply` and `purge` changes it
+
     def permits(self, connection: Any) -> bool:
         """Whether the ports at both ends allow the connection (`filter.conntrack.Connection`)."""
         plan = self._host.filters

@@ -14,6 +14,7 @@ from cumulet.agents.network.filter.boxes import Box, TooMany, disjoint
 from cumulet.agents.network.filter.conntrack import Connection, Side
 from cumulet.agents.network.filter.flows import Judge, Owners, revoked
 from cumulet.agents.network.filter.groups import Compiled, chain_name, compile_group, compile_members
+from cumulet.agents.network.filter.tables import Compiler
 from cumulet.agents.network.nft.model import NftSet, Range
 from cumulet.agents.network.planning.plans import FilterPlan, PortFilter
 from cumulet.agents.network.state import AddressSet, SecurityGroup, SecurityRule, ip_network
@@ -226,3 +227,25 @@ def _many(count: int) -> list[SecurityRule]:
             rule(protocol="udp", port_range_min=n, port_range_max=n + 5, remote_ip_prefix=f"10.{n % 250}.0.0/16")
         )
     return found
+
+
+def test_a_group_that_cannot_be_compiled_allows_nothing_and_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = SecurityGroup(
+        id=new_id(),
+        rules=tuple(rule(protocol="tcp", port_range_min=n * 9, port_range_max=n * 9 + 3) for n in range(99)),
+    )
+    good = SecurityGroup(id=new_id(), rules=(rule(protocol="icmp"),))
+    ports = {
+        f"tap{number}": PortFilter(
+            device=f"tap{number}", port_id=new_id(), bridge="brq", mode="guest", groups=(group.id,)
+        )
+        for number, group in enumerate((bad, good))
+    }
+    monkeypatch.setattr(groups, "PIECES_LIMIT", 50)
+    compiler = Compiler()
+    plan = FilterPlan(bridges={"brq": False}, ports=ports, groups={bad.id: bad, good.id: good})
+    marks = {port.port_id: number + 1 for number, port in enumerate(ports.values())}
+    table = compiler.build("t", plan, marks, {"brq": 7})
+    assert list(compiler.errors) == [f"security_groups/{bad.id}"]
+    assert chain_name(good.id, "ingress", 4) in table.chains
+    assert chain_name(bad.id, "ingress", 4) not in table.chains

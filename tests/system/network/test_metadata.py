@@ -60,7 +60,7 @@ class Site:
         with netns.inside(self.host.space.name):
             self.server = http.server.ThreadingHTTPServer(("127.0.0.1", PORT), Echo)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        group = cloud.group(*EGRESS_ALL)
+        group = cloud.group(*EGRESS_ALL)  # IPv6 too
         self.net1, self.net2 = cloud.network(), cloud.network()
         v4_1 = cloud.subnet(self.net1, "10.1.0.0/24", gateway_ip="10.1.0.1")
         v4_2 = cloud.subnet(self.net2, "10.1.0.0/24")  # the same addresses, another network
@@ -103,6 +103,33 @@ def test_each_guest_is_told_apart_by_its_network(site: Site) -> None:
         assert headers["X-Tenant-ID"] == "project"
         assert headers["X-Forwarded-For"] == "10.1.0.11"
         assert headers[about[0]] == about[1]
+
+
+def test_over_ipv6_the_address_is_on_the_link(site: Site) -> None:
+    for space, port in ((site.a, site.port_a), (site.c, site.port_c)):
+        wait_for(lambda s=space: "tentative" not in s.run("ip", "-6", "addr").stdout, 5, "a link-local address")  # type: ignore[misc]
+
+        def answer(space: Space = space) -> dict[str, str] | None:
+            site.host.agent.reconcile()
+            with netns.inside(space.name):
+                try:
+                    connection = _dial(socket.if_nametoindex("eth0"))
+                except OSError:
+                    return None
+            with connection:
+                connection.sendall(b"GET /openstack HTTP/1.1\r\nHost: x\r\n\r\n")
+                data = b"".join(iter(lambda: connection.recv(65536), b""))
+            return dict(json.loads(data.split(b"\r\n\r\n", 1)[1])["headers"])
+
+        headers = wait_for(answer, 8, "an answer")
+        assert headers["X-Instance-ID"] == port.device_id
+
+
+def _dial(index: int) -> socket.socket:
+    connection = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+    connection.settimeout(2)
+    connection.connect(("fe80::a9fe:a9fe", 80, 0, index))
+    return connection
 
 
 def test_forged_headers_do_not_get_through(site: Site) -> None:

@@ -6,6 +6,7 @@ lost one costs a few seconds. All drivers are called from one thread.
 
 from __future__ import annotations
 
+import enum
 import logging
 import os
 import select
@@ -30,7 +31,18 @@ log = logging.getLogger(__name__)
 
 # However long a look at everything takes, the next one begins at most this much later (seconds): what somebody breaks
 # by hand is to be right again within ten.
-_LONGEST_PAUSE = 6.0
+_LONGEST_PAUSE = 5.0
+# How often the cheap signs of an alteration are asked for, and how soon after a look the next one may follow.
+_PEEK_SECONDS = 1.0
+
+
+class Urgency(enum.Enum):
+    """How soon the host has to be looked at."""
+
+    NONE = 0
+    SOON = 1
+    AT_ONCE = 2
+
 
 ReportSink = Callable[[Report], None]
 
@@ -44,6 +56,8 @@ class NetworkAgent:
         self._wanted = WantedState(host=config.host, generation=0)
         self._plan: HostPlan | None = None
         self._decode_errors: dict[str, str] = {}
+        self._ha_states: dict[str, str] = {}
+        self._metering: dict[str, tuple[int, int]] = {}
         self._inbox: deque[bytes] = deque()
         self._stopping = threading.Event()
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -137,6 +151,9 @@ class NetworkAgent:
         total.add(drivers.switch.collect(current.switch))
         if total.changed and verify and not first:
             log.warning("repaired: %s", ", ".join(total.changed[:20]))
+        if verify:
+            # Asking every router takes too long to do it with every update.
+            self._ha_states, self._metering = drivers.routers.ha_states(), drivers.routers.counters()
         return self._report(current, total, repaired=tuple(total.changed) if verify and not first else ())
 
     def _report(self, current: HostPlan, outcome: Outcome, repaired: tuple[str, ...]) -> Report:
@@ -147,8 +164,8 @@ class NetworkAgent:
             generation=self._wanted.generation,
             ports=self._port_statuses(current, errors),
             errors=errors,
-            ha_states=self._drivers.routers.ha_states(),
-            metering=self._drivers.routers.counters(),
+            ha_states=self._ha_states,
+            metering=self._metering,
             dhcp_networks=tuple(sorted(n for n in current.dhcp if f"networks/{n}" not in errors)),
             routers=tuple(sorted(r for r in current.routers if f"routers/{r}" not in errors)),
             repaired=repaired,
@@ -186,28 +203,46 @@ class NetworkAgent:
 
         `sink` gets a report after every change and every look; `on_gap` is called when a full state is needed.
         """
-        last = self._attempt(sink, verify=True)
-        pause = self._pause(last)
-        due = time.monotonic() + pause
+        due = self._look(sink, watch)
+        looked = time.monotonic()
         while not self._stopping.is_set():
             waiting: list[int] = [self._wake_read, *([watch.fileno()] if watch else [])]
-            ready, _, _ = select.select(waiting, [], [], max(0.0, due - time.monotonic()))
+            select.select(waiting, [], [], min(max(0.0, due - time.monotonic()), _PEEK_SECONDS))
             self._drain()
             if self._take_documents(on_gap):
                 self._attempt(sink, verify=False)
-            if watch is not None and watch.fileno() in ready and self._concerns_us(watch):
+            urgency = self._urgency(watch)
+            if urgency is Urgency.AT_ONCE:
                 # Whoever makes several devices at once is done in a moment.
                 self._stopping.wait(0.02)
-                due = min(due, time.monotonic())
+                due = time.monotonic()
+            elif urgency is Urgency.SOON:
+                due = min(due, looked + _PEEK_SECONDS)
             if time.monotonic() >= due:
-                pause = self._pause(self._attempt(sink, verify=True))
-                if watch is not None:
-                    watch.events()  # those of our own doing
-                due = time.monotonic() + pause
+                due = self._look(sink, watch)
+                looked = time.monotonic()
 
-    def _pause(self, took: float) -> float:
-        """Looking must not become the host's main business, and must not become rare."""
-        return min(max(self.config.sweep_interval, took * 4), _LONGEST_PAUSE)
+    def _look(self, sink: ReportSink, watch: LinkWatch | None) -> float:
+        """Look at everything; when to do it again. It must not become the host's main business, nor rare."""
+        took = self._attempt(sink, verify=True)
+        if watch is not None:
+            watch.events()  # those of our own doing
+        return time.monotonic() + min(max(self.config.sweep_interval, took * 4), _LONGEST_PAUSE)
+
+    def _urgency(self, watch: LinkWatch | None) -> Urgency:
+        """At once: a device we wait for has come, or one we need has gone. Soon: somebody has altered something."""
+        events = watch.events() if watch is not None else []
+        if events is None or self._plan is None:
+            return Urgency.AT_ONCE
+        switch = self._plan.switch
+        missing = self._drivers.switch.missing()
+        ours = {*switch.devices, *switch.bridges}
+        ours |= {bridge.uplink.name for bridge in switch.bridges.values() if bridge.uplink is not None}
+        if any(name in missing if what == "new" else name in ours for what, name in events):
+            return Urgency.AT_ONCE
+        if any(name in ours for _, name in events) or self._drivers.filter.disturbed():
+            return Urgency.SOON
+        return Urgency.NONE
 
     def _attempt(self, sink: ReportSink, *, verify: bool) -> float:
         """One pass, whatever happens in it; the seconds it took."""
@@ -233,17 +268,6 @@ class NetworkAgent:
             except msgspec.MsgspecError as error:
                 log.error("a document from the control plane is not usable: %s", error)
         return taken
-
-    def _concerns_us(self, watch: LinkWatch) -> bool:
-        """A device we wait for has come, or one we need has gone."""
-        events = watch.events()
-        if events is None or self._plan is None:
-            return True
-        switch = self._plan.switch
-        missing = self._drivers.switch.missing()
-        ours = {*switch.devices, *switch.bridges}
-        ours |= {bridge.uplink.name for bridge in switch.bridges.values() if bridge.uplink is not None}
-        return any(name in missing if what == "new" else name in ours for what, name in events)
 
     def wake(self) -> None:
         try:

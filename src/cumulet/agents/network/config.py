@@ -40,7 +40,7 @@ class AgentConfig(Struct, frozen=True):
     metadata_secret: str = ""
     metadata_insecure: bool = False
     # the loop
-    sweep_interval: float = 4.0  # seconds between two looks at everything
+    sweep_interval: float = 3.0  # seconds between two looks at everything
 
     @property
     def marker(self) -> str:

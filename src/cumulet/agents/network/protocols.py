@@ -54,6 +54,9 @@ class Filter(Protocol):
 
     def apply(self, plan: FilterPlan, *, verify: bool) -> Outcome: ...
 
+    def disturbed(self) -> bool:
+        """Whether somebody else may have altered it since it was last looked at. Cheap enough for once a second."""
+
     def observe(self) -> dict[str, Any]:
         """`ports`: device -> mode; `groups`: ids of the groups that are in force."""
 

@@ -13,7 +13,9 @@ class Report(Struct, frozen=True):
     """The host as it is. `generation` is the last one applied: deltas may start from there.
 
     `errors` says by `kind/id` (or by part: `filter`, `metadata`, `qos`) what could not be had; it is tried again all
-    the time. `repaired` names what had been altered or lost since the last look and is in place again.
+    the time. `ha_states` (`active` or `standby` by router) and `metering` (packets and bytes by label) are as of the
+    last look at everything, a few seconds ago. `repaired` names what had been altered or lost since the look before
+    and is in place again.
     """
 
     host: str

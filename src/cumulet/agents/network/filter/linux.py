@@ -61,7 +61,11 @@ class LinuxFilter:
         except OSError as error:
             outcome.errors["conntrack"] = str(error)
         self._applied = plan
+        outcome.errors |= self._compiler.errors
         return outcome
+
+    def disturbed(self) -> bool:
+        return self._frames.disturbed() or self._packets.disturbed()
 
     def _verify(self, outcome: Outcome) -> None:
         for table in (self._frames, self._packets):

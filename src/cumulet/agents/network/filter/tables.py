@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from cumulet.agents.network.filter.boxes import TooMany
 from cumulet.agents.network.filter.groups import Compiled, Direction, chain_name, compile_group, compile_members
 from cumulet.agents.network.nft import expressions as e
 from cumulet.agents.network.nft.model import Chain, Hook, Key, NftSet, Rule, SetSpec, Table, Value, Verdict
@@ -31,6 +32,7 @@ _IN_TYPES = (130, 131, 132, 134, 135, 136, 143)
 class Compiler:
     """Builds the table. Groups and address sets that are the same as last time are not compiled again."""
 
+    errors: dict[str, str] = field(default_factory=dict)  # groups that could not be compiled, as kind/id
     _groups: dict[str, tuple[SecurityGroup, Compiled]] = field(default_factory=dict)
     _members: dict[str, tuple[AddressSet, dict[str, NftSet]]] = field(default_factory=dict)
 
@@ -60,9 +62,18 @@ class Compiler:
     def _group(self, group: SecurityGroup) -> Compiled:
         known = self._groups.get(group.id)
         if known is None or (known[0] is not group and known[0] != group):
-            known = (group, compile_group(group))
+            known = (group, self._compiled(group))
         self._groups[group.id] = (group, known[1])
         return known[1]
+
+    def _compiled(self, group: SecurityGroup) -> Compiled:
+        """A group that cannot be put into sets allows nothing, and keeps no other from being in force."""
+        self.errors.pop(f"security_groups/{group.id}", None)
+        try:
+            return compile_group(group)
+        except (TooMany, ValueError) as error:
+            self.errors[f"security_groups/{group.id}"] = str(error)
+            return Compiled()
 
     def _set(self, address_set: AddressSet) -> dict[str, NftSet]:
         known = self._members.get(address_set.id)
@@ -74,6 +85,7 @@ class Compiler:
     def _forget(self, groups: set[str], sets: set[str]) -> None:
         for group_id in self._groups.keys() - groups:
             del self._groups[group_id]
+            self.errors.pop(f"security_groups/{group_id}", None)
         for set_id in self._members.keys() - sets:
             del self._members[set_id]
 

@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from cumulet.agents.network.planning.plans import MetadataInstance
 
-PACKET = 1 << 20  # bytes; an instance takes about 150
+PACKET = 1 << 18  # bytes, more than the kernel takes as one packet
+PART = 500  # instances in one packet; each takes about 150 bytes
 SOCKETS = 64
 
 
@@ -53,19 +54,26 @@ class Close(Struct, frozen=True, tag="close"):
 
 
 class Ask(Struct, frozen=True, tag="ask"):
-    """What is there? Answered by a `Status`."""
+    """Which listeners are there? Answered by `Status.listeners`."""
+
+
+class AskAddresses(Struct, frozen=True, tag="addresses"):
+    """Whom does a listener know, from the `start`th on? Answered by `Status.addresses`, at most PART of them."""
+
+    key: str
+    start: int
 
 
 class Status(Struct, frozen=True):
-    """Every listener's identity and the addresses it knows."""
+    """The answer to anything: the identities of listeners by key, addresses in order, or what went wrong."""
 
     pid: int = 0
     listeners: dict[str, str] = {}
-    addresses: dict[str, list[str]] = {}
+    addresses: list[str] = []
     error: str | None = None
 
 
-Message = Configure | Listen | Instances | Close | Ask
+Message = Configure | Listen | Instances | Close | Ask | AskAddresses
 decoder = msgspec.json.Decoder(Message)
 _status = msgspec.json.Decoder(Status)
 
@@ -102,10 +110,16 @@ class Client:
 
     def send_instances(self, key: str, instances: tuple[tuple[str, MetadataInstance], ...]) -> None:
         """All of them, in as many packets as it takes."""
-        step = 1000
-        for start in range(0, max(len(instances), 1), step):
-            part = dict(instances[start : start + step])
+        for start in range(0, max(len(instances), 1), PART):
+            part = dict(instances[start : start + PART])
             self.send(Instances(key=key, reset=start == 0, instances=part))
+
+    def addresses(self, key: str) -> list[str]:
+        """All that a listener knows."""
+        found: list[str] = []
+        while part := self.send(AskAddresses(key=key, start=len(found))).addresses:
+            found += part
+        return found
 
     def close(self) -> None:
         self._socket.close()

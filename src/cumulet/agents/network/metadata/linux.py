@@ -91,10 +91,8 @@ class LinuxMetadata:
 
     def _identity(self, plan: MetadataPlan) -> str:
         """What the sockets depend on: this very namespace, and the devices in it that have the IPv6 address."""
-        netlink = self._handles.netlink(plan.namespace)
-        devices = [f"{link.index}" for name in plan.link_local_devices if (link := netlink.link(name)) is not None]
-        about = plan.network_id or plan.router_id
-        return " ".join([str(netns.identity(plan.namespace)), str(about), *devices])
+        devices = map(str, self._link_local(self._handles.netlink(plan.namespace), plan))
+        return " ".join([str(netns.identity(plan.namespace)), str(plan.network_id or plan.router_id), *devices])
 
     def _addresses(self, plan: MetadataPlan) -> None:
         netlink = self._handles.netlink(plan.namespace)
@@ -193,9 +191,8 @@ class LinuxMetadata:
     # -- telling ------------------------------------------------------------------------------------------------------
 
     def observe(self) -> dict[str, Any]:
-        if self._client is None:
-            return {}
-        return {key: list(addresses) for key, addresses in self._tell(control.Ask()).addresses.items()}
+        client = self._client
+        return {} if client is None else {key: client.addresses(key) for key in client.send(control.Ask()).listeners}
 
     def purge(self) -> None:
         self._hang_up()

@@ -178,8 +178,10 @@ class Proxy:
                 return control.Status(
                     pid=os.getpid(),
                     listeners={key: listener.identity for key, listener in self._listeners.items()},
-                    addresses={key: sorted(listener.instances) for key, listener in self._listeners.items()},
                 )
+            case control.AskAddresses(key=key, start=start):
+                known_here = sorted(self._listeners[key].instances)
+                return control.Status(pid=os.getpid(), addresses=known_here[start : start + control.PART])
         return control.Status(pid=os.getpid())
 
     def _close(self, key: str) -> None:

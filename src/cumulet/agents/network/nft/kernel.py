@@ -134,6 +134,10 @@ class KernelTable:
         self._replace(self._applied)
         return False
 
+    def disturbed(self) -> bool:
+        """Whether anybody else has committed anything to the ruleset since the table was last known to be right."""
+        return self._applied is not None and self._kernel.look() != self._epoch
+
     def _untouched(self) -> bool:
         epoch = self._kernel.look()
         if epoch == self._epoch:
