@@ -17,6 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from cumulet.agents.network import netns, processes, sysctl
 from cumulet.agents.network.agent import NetworkAgent
 from cumulet.agents.network.config import AgentConfig
@@ -151,11 +153,15 @@ class Host:
         assert errors or not report.errors, report.errors
         return report
 
-    def process(self) -> subprocess.Popen[bytes]:
-        """The agent as a process of its own, to be killed."""
+    def process(self, *, inside: bool = False) -> subprocess.Popen[bytes]:
+        """The agent as a process of its own, to be killed; with `inside` it is started where it is to work."""
         file = self.lab.directory / f"{self.name}.json"
-        file.write_bytes(self.config.to_json())
-        with (self.lab.directory / f"{self.name}.log").open("ab") as log:
+        config = msgspec.structs.replace(self.config, host_namespace=None) if inside else self.config
+        file.write_bytes(config.to_json())
+        with (
+            (self.lab.directory / f"{self.name}.log").open("ab") as log,
+            netns.inside(self.space.name if inside else None),
+        ):
             process = subprocess.Popen(
                 [sys.executable, "-m", "cumulet.agents.network", str(file)],
                 stdout=log,

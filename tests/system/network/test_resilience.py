@@ -228,3 +228,13 @@ def test_a_hypervisors_tap_is_taken_up_at_once(site: Site) -> None:
     site.write()
     site.process.send_signal(1)
     wait_for(lambda: (link := site.host.space.netlink.link(tap)) and not link.master, 5, "unplugged, not deleted")
+
+
+def test_an_agent_that_is_started_in_its_hosts_namespace(site: Site) -> None:
+    """As on a real host, where no namespace is named in its settings."""
+    site.process.send_signal(15)
+    site.process.wait(10)
+    site.host.space.run("ip", "link", "del", site.bridge)
+    site.process = site.host.process(inside=True)
+    site.outside.ping_until("172.24.4.10", 10)
+    wait_for(lambda: site.report()["errors"] == {}, 5, "nothing is wrong")

@@ -173,7 +173,7 @@ class LinuxMetadata:
                 stderr=log,
                 cwd="/",
                 start_new_session=True,
-                env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": os.pathsep.join(sys.path)},
+                env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
 
     def _end_process(self) -> None:
