@@ -11,7 +11,7 @@ import pytest
 
 from cumulet.image.domain import recovery
 from cumulet.image.transfer.receiving import CHUNK
-from tests.image.conftest import OCTETS, Images
+from tests.image.support import OCTETS, Images
 
 
 def test_what_is_uploaded_comes_back_with_its_checksums(images: Images) -> None:
@@ -294,7 +294,7 @@ def test_a_dead_writers_image_is_queued_again(images: Images) -> None:
     """A writer that died between publishing its file and becoming active leaves neither bytes nor a stuck image."""
     from cumulet.image.domain import data
     from cumulet.image.guards import Guard
-    from tests.image.conftest import CALLERS
+    from tests.image.support import CALLERS
 
     image = images.create()
     guard = Guard(images.service, CALLERS["member"])
@@ -311,7 +311,7 @@ def test_a_dead_writers_image_is_queued_again(images: Images) -> None:
 def test_a_living_writer_is_left_alone(images: Images) -> None:
     from cumulet.image.domain import data
     from cumulet.image.guards import Guard
-    from tests.image.conftest import CALLERS
+    from tests.image.support import CALLERS
 
     image = images.create()
     data.begin(

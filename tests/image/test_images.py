@@ -6,12 +6,14 @@ import uuid
 
 import pytest
 
-from tests.image.conftest import Images
+from tests.image.support import Images
 
 
 def test_a_new_image_waits_for_its_data(images: Images) -> None:
     answer = images.call(
-        "POST", "/v2/images", json={"name": "a", "disk_format": "raw", "container_format": "bare", "os_distro": "debian"}
+        "POST",
+        "/v2/images",
+        json={"name": "a", "disk_format": "raw", "container_format": "bare", "os_distro": "debian"},
     )
     image = answer.json()
     assert answer.status == 201

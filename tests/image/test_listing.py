@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.image.conftest import Images
+from tests.image.support import Images
 
 
 def names(images: Images, query: str = "", token: str = "member") -> list[str]:
@@ -174,7 +174,7 @@ def test_a_reader_of_no_project_lists_nothing_private(images: Images) -> None:
 
 def test_an_operators_rule_that_looks_at_other_attributes_is_heeded_row_by_row(make_images) -> None:
     images = make_images("")
-    rules = 'get_image: "\'seen\':%(name)s or role:admin"\n'
+    rules = "get_image: \"'seen':%(name)s or role:admin\"\n"
     (images.env.paths.config / "glance").mkdir()
     (images.env.paths.config / "glance" / "policy.yaml").write_text(rules)
     images.service.policy._checked = 0  # look at the file now, not in a second

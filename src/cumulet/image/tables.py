@@ -44,8 +44,8 @@ images = _table(
     sa.Column("writer", sa.String(255)),
     moment("writer_seen_at"),
     sa.Index("ix_images_created_at", "created_at", "id"),
-    sa.Index("ix_images_owner", "owner", "created_at"),
-    sa.Index("ix_images_visibility", "visibility", "created_at"),
+    sa.Index("ix_images_owner", "owner", "created_at", "id"),
+    sa.Index("ix_images_visibility", "visibility", "created_at", "id"),
     sa.Index("ix_images_status", "status"),
 )
 image_properties = _table(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
+import functools
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -50,14 +50,19 @@ class _Body(msgspec.Struct):
     direct_url: str | UnsetType = UNSET
 
 
+@functools.lru_cache(maxsize=4096)
+def _day(number: int) -> str:
+    return (date(1970, 1, 1) + timedelta(days=number)).isoformat()
+
+
+_MINUTES = [f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60)]
+_SECONDS = [f"{second:02}Z" for second in range(60)]
+
+
 def moment(at: int) -> str:
-    """`2026-01-31T12:00:00Z` from microseconds since 1970."""
-    return datetime.fromtimestamp(at // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _fast_moment(at: int) -> str:
-    # isoformat is three times as fast as strftime, and a list has two times a row.
-    return datetime.fromtimestamp(at // 1_000_000, UTC).isoformat()[:19] + "Z"
+    """`2026-01-31T12:00:00Z` from microseconds since 1970. A list has two of them a row, hence the tables."""
+    day, second = divmod(at // 1_000_000, 86_400)
+    return _day(day) + _MINUTES[second // 60] + _SECONDS[second % 60]
 
 
 class ImageView:
@@ -76,8 +81,8 @@ class ImageView:
         make: Any = _Body  # its fields are told by position
         body = make(
             *row[:_CREATED],
-            _fast_moment(row[_CREATED]),
-            _fast_moment(row[_UPDATED]),
+            moment(row[_CREATED]),
+            moment(row[_UPDATED]),
             Raw(row[_TAGS]),
             path,
             path + "/file",
@@ -94,11 +99,6 @@ class ImageView:
 
     def image(self, image: Image) -> bytes:
         return self.row(image.shown())
-
-    def rows(self, rows: Iterable[Any]) -> bytes:
-        """A JSON array of images."""
-        row = self.row
-        return b"[" + b",".join([row(one) for one in rows]) + b"]"
 
     def _add_locations(self, body: _Body, locations: list[dict[str, Any]]) -> None:
         shown = [{"url": place["url"], "metadata": place["metadata"]} for place in locations]

@@ -39,6 +39,7 @@ class _Shape(NamedTuple):
     filters: tuple[tuple[str, str], ...]
     tags: int
     properties: int
+    limit_arms: bool
 
 
 def find(connection: Connection, ctx: Context, query: ListQuery, *, limit: int, is_admin: bool) -> list[Any]:
@@ -67,8 +68,10 @@ def find(connection: Connection, ctx: Context, query: ListQuery, *, limit: int, 
         filters=tuple((one.column, one.operator) for one in query.filters),
         tags=len(query.tags),
         properties=len(query.properties),
+        # SQLite merges sorted arms as it goes and takes no limit in them; others would fetch each arm to its end.
+        limit_arms=connection.dialect.name != "sqlite",
     )
-    return list(connection.execute(_statement(shape), values))
+    return connection.execute(_statement(shape), values).all()  # type: ignore[return-value]
 
 
 def _marker_values(connection: Connection, ctx: Context, query: ListQuery, *, is_admin: bool) -> dict[str, Any]:
@@ -85,31 +88,44 @@ def _marker_values(connection: Connection, ctx: Context, query: ListQuery, *, is
 
 
 @functools.lru_cache(maxsize=256)
-def _statement(shape: _Shape) -> sa.Select[Any]:
-    statement = sa.select(*SHOWN).where(*_visibility(shape), *_filters(shape))
+def _statement(shape: _Shape) -> sa.Select[Any] | sa.CompoundSelect[Any]:
+    common = [images.c.status != "killed", *_filters(shape)]
     if shape.has_marker:
-        statement = statement.where(_after_marker(shape.sort))
-    for key, direction in shape.sort:
-        column = _sortable(key)
-        statement = statement.order_by(column.desc() if direction == "desc" else column.asc())
-    return statement.limit(sa.bindparam("limit", type_=sa.Integer))
+        common += _after_marker(shape.sort)
+    arms = [sa.select(*SHOWN).where(*conditions, *common) for conditions in _visible(shape)]
+    limit: sa.BindParameter[int] = sa.bindparam("limit", type_=sa.Integer)
+    if len(arms) == 1:
+        return arms[0].order_by(*_order(shape, images.c)).limit(limit)
+    if shape.limit_arms:
+        arms = [arm.order_by(*_order(shape, images.c)).limit(limit) for arm in arms]
+    union = sa.union_all(*arms)
+    if any(key in _NULLABLE for key, _ in shape.sort):
+        together = union.subquery()
+        return sa.select(together).order_by(*_order(shape, together.c)).limit(limit)
+    return union.order_by(*_order(shape, union.selected_columns)).limit(limit)
 
 
-def _visibility(shape: _Shape) -> list[sa.ColumnElement[bool]]:
+def _visible(shape: _Shape) -> list[list[sa.ColumnElement[bool]]]:
+    """What the caller may see: the conditions of disjoint sets, each of which has an index in the usual order.
+
+    In one statement with OR, databases read and sort all a caller may see to find the latest few.
+    """
     visibility, owner = images.c.visibility, images.c.owner
-    conditions: list[sa.ColumnElement[bool]] = [images.c.status != "killed"]
-    mine = owner == sa.bindparam("project_id") if shape.has_project else None
-    if not shape.is_admin:
-        seen: list[sa.ColumnElement[bool]] = [visibility.in_(("public", "community"))]
-        if mine is not None:
-            seen += [mine, sa.and_(visibility == "shared", images.c.id.in_(_shared_with_me(shape)))]
-        conditions.append(sa.or_(*seen))
-    if shape.visibility == "one":
-        conditions.append(visibility == sa.bindparam("visibility"))
-    elif shape.visibility is None:
+    mine = owner == sa.bindparam("project_id")
+    wanted = [visibility == sa.bindparam("visibility")] if shape.visibility == "one" else []
+    if shape.is_admin:
+        if shape.visibility is not None:
+            return [wanted]
         others = visibility != "community"
-        conditions.append(others if mine is None else sa.or_(mine, others))
-    return conditions
+        return [[sa.or_(mine, others) if shape.has_project else others]]
+    not_mine = [sa.or_(owner != sa.bindparam("project_id"), owner.is_(None))] if shape.has_project else []
+    arms = [[visibility == "public", *not_mine, *wanted]]
+    if shape.visibility is not None:
+        arms.append([visibility == "community", *not_mine, *wanted])
+    if shape.has_project:
+        arms.append([visibility == "shared", *not_mine, images.c.id.in_(_shared_with_me(shape)), *wanted])
+        arms.append([mine, *wanted])
+    return arms
 
 
 def _shared_with_me(shape: _Shape) -> sa.Select[Any]:
@@ -136,18 +152,26 @@ def _filters(shape: _Shape) -> list[sa.ColumnElement[bool]]:
     return conditions
 
 
-def _sortable(key: str) -> sa.ColumnElement[Any]:
+def _order(shape: _Shape, columns: Any) -> list[sa.ColumnElement[Any]]:
+    sortable = [(_sortable(columns, key), direction) for key, direction in shape.sort]
+    return [column.desc() if direction == "desc" else column.asc() for column, direction in sortable]
+
+
+def _sortable(columns: Any, key: str) -> sa.ColumnElement[Any]:
     """A column without NULL, which databases sort in different places."""
-    column = images.c[key]
+    column: sa.ColumnElement[Any] = columns[key]
     return sa.func.coalesce(column, _NULLABLE[key]) if key in _NULLABLE else column
 
 
-def _after_marker(sort: tuple[tuple[str, str], ...]) -> sa.ColumnElement[bool]:
+def _after_marker(sort: tuple[tuple[str, str], ...]) -> list[sa.ColumnElement[bool]]:
     """Rows after the marker in a lexicographic order of mixed directions."""
     alternatives: list[sa.ColumnElement[bool]] = []
     for index, (key, direction) in enumerate(sort):
-        equal = [_sortable(before) == sa.bindparam(f"marker_{before}") for before, _ in sort[:index]]
-        column: sa.ColumnElement[Any] = _sortable(key)
+        equal = [_sortable(images.c, before) == sa.bindparam(f"marker_{before}") for before, _ in sort[:index]]
+        column = _sortable(images.c, key)
         bound: sa.BindParameter[Any] = sa.bindparam(f"marker_{key}")
         alternatives.append(sa.and_(*equal, column < bound if direction == "desc" else column > bound))
-    return sa.or_(*alternatives)
+    key, direction = sort[0]
+    first, bound = _sortable(images.c, key), sa.bindparam(f"marker_{key}")
+    # The first condition follows from the second; an index is of use for it alone.
+    return [first <= bound if direction == "desc" else first >= bound, sa.or_(*alternatives)]

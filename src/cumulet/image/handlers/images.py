@@ -30,23 +30,25 @@ def index(call: Call[ImageService]) -> Reply:
     limit = min(service.conf.api_limit_max, service.conf.limit_param_default if query.limit is None else query.limit)
     with service.db.read() as connection:
         rows = listing.find(connection, call.ctx, query, limit=limit, is_admin=guard.is_admin)
-    visible = guard.visible_rows(rows)
-    return Reply(_collection(raw, shown.rows(service, call.ctx, visible), _next_marker(rows, visible, limit)))
+    # The page may hold fewer images than rows, but another follows only a full page of rows.
+    marker = str(rows[-1][0]) if rows and len(rows) == limit else None
+    return Reply(_collection(raw, shown.rows(service, call.ctx, guard.visible_rows(rows)), marker))
 
 
-def _next_marker(rows: list[tuple[object, ...]], visible: list[tuple[object, ...]], limit: int) -> str | None:
-    """The page may hold fewer images than rows, but another follows only a full page of rows."""
-    return str(visible[-1][0]) if visible and len(rows) == limit else None
-
-
-def _collection(raw: dict[str, list[str]], array: bytes, marker: str | None) -> bytes:
+def _collection(raw: dict[str, list[str]], found: list[bytes], marker: str | None) -> bytes:
     """`{"images": […], "first", "schema", "next"}`: the links repeat the query with another marker."""
     plain = {name: values[-1] for name, values in raw.items() if name != "marker"}
     first = "/v2/images" + (f"?{urlencode(plain)}" if plain else "")
     links = {"first": first, "schema": "/v2/schemas/images"}
     if marker is not None:
         links["next"] = f"/v2/images?{urlencode({**plain, 'marker': marker})}"
-    return b'{"images":' + array + b"," + _encode(links)[1:]
+    end = b"]," + _encode(links)[1:]
+    if not found:
+        return b'{"images":[' + end
+    # The ends are put to small pieces, so that the whole is copied once.
+    found[0] = b'{"images":[' + found[0]
+    found[-1] += end
+    return b",".join(found)
 
 
 def show(call: Call[ImageService], image_id: str) -> Reply:

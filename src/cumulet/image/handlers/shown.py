@@ -23,11 +23,11 @@ def image(service: ImageService, ctx: Context, one: Image) -> bytes:
     return service.view.image(one)
 
 
-def rows(service: ImageService, ctx: Context, found: list[Any]) -> bytes:
-    """A JSON array; with property protections each row's properties are read first."""
+def rows(service: ImageService, ctx: Context, found: list[Any]) -> list[bytes]:
+    """With property protections each row's properties are read first."""
     if service.protections is not None:
         found = [_readable(service, ctx, row) for row in found]
-    return service.view.rows(found)
+    return [service.view.row(row) for row in found]
 
 
 def _readable(service: ImageService, ctx: Context, row: Any) -> tuple[Any, ...]:

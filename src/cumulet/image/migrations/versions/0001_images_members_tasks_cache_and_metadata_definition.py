@@ -83,9 +83,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("images", schema=None) as batch_op:
         batch_op.create_index("ix_images_created_at", ["created_at", "id"], unique=False)
-        batch_op.create_index("ix_images_owner", ["owner", "created_at"], unique=False)
+        batch_op.create_index("ix_images_owner", ["owner", "created_at", "id"], unique=False)
         batch_op.create_index("ix_images_status", ["status"], unique=False)
-        batch_op.create_index("ix_images_visibility", ["visibility", "created_at"], unique=False)
+        batch_op.create_index("ix_images_visibility", ["visibility", "created_at", "id"], unique=False)
 
     op.create_table(
         "jobs",
