@@ -79,6 +79,15 @@ SERVICES: tuple[Service, ...] = (
         "cumulet.network.app",
         user="neutron",
     ),
+    Service(
+        "compute",
+        "nova",
+        8774,
+        "/compute",
+        (CatalogEntry("compute", "nova", "/v2.1", "OpenStack Compute"),),
+        "cumulet.compute.app",
+        user="nova",
+    ),
 )
 
 

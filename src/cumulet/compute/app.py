@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from cumulet.compute import options, policies
+from cumulet.compute import jobs, methods, options, policies
 from cumulet.compute.errors import error_body
 from cumulet.compute.microversions import VERSIONS
 from cumulet.compute.paths import ProjectPaths
@@ -13,8 +13,10 @@ from cumulet.compute.projects import Projects
 from cumulet.compute.routes import ROUTES
 from cumulet.compute.service import Compute
 from cumulet.kernel import clock
+from cumulet.kernel.bus import Method
 from cumulet.kernel.environment import Environment
 from cumulet.kernel.http import Api, application
+from cumulet.kernel.jobs import JobRegistry
 from cumulet.kernel.migrate import Schema
 from cumulet.kernel.policy import Policy
 
@@ -46,3 +48,12 @@ def build_api(compute: Compute) -> Callable[..., Iterable[bytes]]:
         health=compute.db.ping,
     )
     return ProjectPaths(application(api))
+
+
+def build_jobs(compute: Compute) -> JobRegistry:
+    return jobs.registry()
+
+
+def build_methods(compute: Compute) -> Mapping[str, Method]:
+    """What the engine serves on the bus as host `engine`."""
+    return methods.methods(compute)

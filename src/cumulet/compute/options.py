@@ -26,9 +26,34 @@ DEFAULT = [
     cfg.StrOpt("internal_service_availability_zone", default="internal"),
     cfg.StrOpt("instance_usage_audit_period", default="month"),
 ]
+SCHEDULER = [
+    cfg.ListOpt(
+        "enabled_filters",
+        default=[
+            "ComputeFilter",
+            "ComputeCapabilitiesFilter",
+            "ImagePropertiesFilter",
+            "ServerGroupAntiAffinityFilter",
+            "ServerGroupAffinityFilter",
+        ],
+        help="Which filters look at the hosts that Placement found, by name, in this order.",
+    ),
+    cfg.IntOpt("host_subset_size", default=1, min=1, help="One of this many best hosts is taken, at random."),
+    cfg.FloatOpt("ram_weight_multiplier", default=1.0),
+    cfg.FloatOpt("cpu_weight_multiplier", default=1.0),
+    cfg.FloatOpt("disk_weight_multiplier", default=1.0),
+    cfg.FloatOpt("io_ops_weight_multiplier", default=-1.0),
+    cfg.FloatOpt("soft_affinity_weight_multiplier", default=1.0, min=0.0),
+    cfg.FloatOpt("soft_anti_affinity_weight_multiplier", default=1.0, min=0.0),
+    cfg.IntOpt("max_instances_per_host", default=50, min=1),
+    cfg.IntOpt("max_io_ops_per_host", default=8),
+]
+PLACEMENT_RESULTS = [cfg.IntOpt("max_placement_results", default=1000, min=1)]
 
 
 def register(conf: cfg.ConfigOpts) -> None:
     conf.register_opts(DEFAULT)
     conf.register_opts(API, group="api")
     conf.register_opts(QUOTA, group="quota")
+    conf.register_opts(SCHEDULER, group="filter_scheduler")
+    conf.register_opts(PLACEMENT_RESULTS, group="scheduler")

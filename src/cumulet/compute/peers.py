@@ -16,17 +16,11 @@ _KINDS: Mapping[int, type[ApiError]] = {400: BadRequest, 403: Forbidden, 404: No
 
 
 def endpoint(call: Call[Compute], *service_types: str) -> str:
-    """The public URL of the first of these types in the token's catalog. Raises ServiceUnavailable without one."""
-    catalog = (call.ctx.token or {}).get("catalog") or []
-    for wanted in service_types:
-        for entry in catalog:
-            if entry.get("type") != wanted:
-                continue
-            for interface in ("internal", "public"):
-                for found in entry["endpoints"]:
-                    if found.get("interface") == interface:
-                        return str(found["url"]).rstrip("/")
-    raise ServiceUnavailable(f"The catalog has no endpoint of type {' or '.join(service_types)}.")
+    """The URL of the first of these types in the catalog. Raises ServiceUnavailable without one."""
+    try:
+        return call.service.session.endpoint(*service_types)
+    except (LookupError, Unreachable):
+        raise ServiceUnavailable(f"The catalog has no endpoint of type {' or '.join(service_types)}.") from None
 
 
 def ask(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from oslo_config import cfg
 
 from cumulet.compute.projects import Projects
+from cumulet.kernel.bus import Bus, make_bus
+from cumulet.kernel.client import Session
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.db import Database
 from cumulet.kernel.environment import Environment
+from cumulet.kernel.jobs import wake
 from cumulet.kernel.policy import Policy
 
 
@@ -23,3 +27,17 @@ class Compute:
     policy: Policy
     now: Clock
     projects: Projects
+
+    @functools.cached_property
+    def bus(self) -> Bus:
+        """The way to the agents; made when it is first used."""
+        return make_bus(self.conf.transport_url, self.env.paths.run / "bus")
+
+    @functools.cached_property
+    def session(self) -> Session:
+        """Compute's own login at the other services."""
+        return self.env.service_session("nova")
+
+    def wake(self) -> None:
+        """Tell the engine that a job was committed."""
+        wake(self.env.paths.engine_socket, "compute")

@@ -23,7 +23,7 @@ from cumulet import services
 from cumulet.kernel import logs
 from cumulet.kernel.paths import Paths
 from cumulet.kernel.settings import Settings
-from cumulet.processes import api, engine, ports, prepare, state
+from cumulet.processes import agent, api, engine, ports, prepare, state
 from cumulet.processes.child import Child
 from cumulet.processes.launch import Report
 from cumulet.processes.lock import AlreadyRunning
@@ -104,6 +104,8 @@ class Supervisor:
             body = functools.partial(api.run, self.settings, f"api-{number}", life)
             self._workers.append(Child(f"api-{number}", body))
         self._workers.append(Child("engine", functools.partial(engine.run, self.settings, "engine", life)))
+        if self.settings.simulate and any(one.name == "compute" for one in services.enabled(self.settings.services)):
+            self._workers.append(Child("agent", functools.partial(agent.run, self.settings, "agent", life)))
         self._report(Report(step="starting"))
         for child in self._workers:
             self._fork(child)

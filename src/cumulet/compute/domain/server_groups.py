@@ -76,3 +76,9 @@ def delete(compute: Compute, ctx: Context, group_id: str) -> None:
         load(connection, group_id, ctx)
         connection.execute(sa.delete(server_group_members).where(server_group_members.c.group_id == group_id))
         connection.execute(sa.delete(server_groups).where(server_groups.c.id == group_id))
+
+
+def of_server(connection: Connection, server_id: str) -> list[str]:
+    """The group a server is in, as a list of at most one."""
+    query = sa.select(server_group_members.c.group_id).where(server_group_members.c.server_id == server_id)
+    return list(connection.execute(query).scalars())

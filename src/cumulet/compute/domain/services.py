@@ -111,3 +111,22 @@ def delete(compute: Compute, row: Row[Any]) -> None:
             connection.execute(sa.delete(compute_nodes).where(compute_nodes.c.service_id == row.id))
             connection.execute(sa.delete(aggregate_hosts).where(aggregate_hosts.c.host == row.host))
         connection.execute(sa.delete(compute_services).where(compute_services.c.id == row.id))
+
+
+def host_states(compute: Compute, connection: Connection) -> dict[str, str]:
+    """`host_status` of each compute host: UP, DOWN, MAINTENANCE (disabled)."""
+    found = {}
+    for row in find(connection, binary=COMPUTE):
+        up = is_up(compute, row)
+        found[row.host] = "MAINTENANCE" if row.disabled else "UP" if up else "DOWN"
+    return found
+
+
+def has_node(connection: Connection, host: str | None, node: str | None) -> bool:
+    """Whether some compute node has this host and this name, where given."""
+    query = sa.select(compute_nodes.c.id)
+    if host is not None:
+        query = query.where(compute_nodes.c.host == host)
+    if node is not None:
+        query = query.where(compute_nodes.c.hypervisor_hostname == node)
+    return connection.execute(query.limit(1)).first() is not None

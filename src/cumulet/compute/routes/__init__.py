@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from cumulet.compute.routes import flavors, key_pairs, older, operators, versions
+from cumulet.compute.routes import flavors, key_pairs, older, operators, servers, versions
 
-ROUTES = (*versions.ROUTES, *flavors.ROUTES, *key_pairs.ROUTES, *operators.ROUTES, *older.ROUTES)
+ROUTES = (
+    *versions.ROUTES,
+    *servers.ROUTES,
+    *flavors.ROUTES,
+    *key_pairs.ROUTES,
+    *operators.ROUTES,
+    *older.ROUTES,
+)

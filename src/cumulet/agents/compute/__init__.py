@@ -1,0 +1,1 @@
+"""The compute agent: runs guests on one host through a hypervisor driver."""

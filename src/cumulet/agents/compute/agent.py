@@ -1,0 +1,84 @@
+"""The agent of one host: serves the engine's wishes from the bus and reports that it lives and what it has."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from cumulet.agents.compute.protocols import Guest, Hypervisor
+from cumulet.kernel.bus import Bus, BusError, Call, Method
+
+log = logging.getLogger(__name__)
+
+ENGINE = "engine"
+REPORT_S = 10.0
+_AGAIN_S = 0.5
+
+
+class Agent:
+    """`hypervisors` are the drivers of the hosts this process serves, by host name: one, or many simulated ones."""
+
+    def __init__(self, bus: Bus, hypervisors: Mapping[str, Hypervisor], *, report_s: float = REPORT_S) -> None:
+        self._bus = bus
+        self._hypervisors = hypervisors
+        self._report_s = report_s
+
+    def run(self, stop: threading.Event) -> None:
+        """Serve and report until `stop` is set."""
+        reporter = threading.Thread(target=self._report_until, args=(stop,), name="report", daemon=True)
+        reporter.start()
+        self._bus.serve(list(self._hypervisors), self.methods(), stop)
+        reporter.join(timeout=self._report_s)
+
+    def methods(self) -> Mapping[str, Method]:
+        return {
+            "compute.spawn": self._spawn,
+            "compute.reboot": self._reboot,
+            "compute.console_log": self._console_log,
+            "compute.guests": lambda call: self._of(call).guests(),
+            **{f"compute.{name}": self._plain(name) for name in _PLAIN},
+        }
+
+    def _of(self, call: Call) -> Hypervisor:
+        return self._hypervisors[call.host]
+
+    def _spawn(self, call: Call, guest: dict[str, Any]) -> None:
+        self._of(call).spawn(msgspec.convert(guest, Guest))
+
+    def _reboot(self, call: Call, server_id: str, hard: bool) -> None:
+        self._of(call).reboot(server_id, hard=hard)
+
+    def _console_log(self, call: Call, server_id: str, lines: int | None = None) -> str:
+        """The last `lines` of the log, all without a number."""
+        text = self._of(call).console_log(server_id)
+        if lines is None:
+            return text
+        return "\n".join(text.splitlines()[-lines:]) if lines > 0 else ""
+
+    def _plain(self, name: str) -> Method:
+        def run(call: Call, server_id: str) -> None:
+            getattr(self._of(call), name)(server_id)
+
+        return run
+
+    def _report_until(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            done = [self._report(host, driver) for host, driver in self._hypervisors.items()]
+            stop.wait(self._report_s if all(done) else _AGAIN_S)
+
+    def _report(self, host: str, driver: Hypervisor) -> bool:
+        """Whether the engine took it; it may still be starting."""
+        report = {"host": host, "node": host, **msgspec.structs.asdict(driver.resources())}
+        try:
+            self._bus.call(ENGINE, "compute.report", {"report": report}, timeout_s=self._report_s)
+        except BusError as error:
+            log.info("the engine did not take the report of %s: %s", host, error)
+            return False
+        return True
+
+
+_PLAIN = ("destroy", "start", "stop", "pause", "unpause", "suspend", "resume")

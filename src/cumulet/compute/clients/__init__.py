@@ -1,0 +1,1 @@
+"""Other services, asked as Compute's own user."""

@@ -1,0 +1,66 @@
+"""Network, as jobs use it: the ports of a server (Networking API, Ports)."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from cumulet.compute.clients.answers import ask, content
+from cumulet.kernel.client import Session
+
+Port = dict[str, Any]
+OWNER = "compute:"
+
+
+def ports_of(session: Session, server_id: str) -> list[Port]:
+    found: list[Port] = content(ask(session, "GET", "network", f"/v2.0/ports?device_id={server_id}"), "network")[
+        "ports"
+    ]
+    return found
+
+
+def create_port(session: Session, values: dict[str, Any]) -> Port:
+    port: Port = content(ask(session, "POST", "network", "/v2.0/ports", json={"port": values}), "network")["port"]
+    return port
+
+
+def update_port(session: Session, port_id: str, values: dict[str, Any]) -> Port:
+    answer = ask(session, "PUT", "network", f"/v2.0/ports/{quote(port_id, safe='')}", json={"port": values})
+    port: Port = content(answer, "network")["port"]
+    return port
+
+
+def release_port(session: Session, port_id: str) -> None:
+    """Let go of a port that was there before its server; one that is gone is right too."""
+    values = {"device_id": "", "device_owner": "", "binding:host_id": ""}
+    answer = ask(session, "PUT", "network", f"/v2.0/ports/{quote(port_id, safe='')}", json={"port": values})
+    if answer.status != 404:
+        content(answer, "network")
+
+
+def delete_port(session: Session, port_id: str) -> None:
+    answer = ask(session, "DELETE", "network", f"/v2.0/ports/{quote(port_id, safe='')}")
+    if answer.status != 404:
+        content(answer, "network")
+
+
+def names_of(session: Session, network_ids: list[str]) -> dict[str, str]:
+    """network id -> name, one call."""
+    if not network_ids:
+        return {}
+    query = "&".join(f"id={quote(network_id, safe='')}" for network_id in sorted(set(network_ids)))
+    found = content(ask(session, "GET", "network", f"/v2.0/networks?{query}&fields=id&fields=name"), "network")
+    return {one["id"]: one["name"] for one in found["networks"]}
+
+
+def security_group_ids(session: Session, project_id: str, wanted: list[str]) -> list[str]:
+    """Ids of a project's security groups, which are asked for by name or id. Raises GiveUp for an unknown one."""
+    from cumulet.kernel.jobs import GiveUp
+
+    path = f"/v2.0/security-groups?project_id={quote(project_id, safe='')}&fields=id&fields=name"
+    groups = content(ask(session, "GET", "network", path), "network")["security_groups"]
+    by_name = {group["name"]: group["id"] for group in groups} | {group["id"]: group["id"] for group in groups}
+    missing = [name for name in wanted if name not in by_name]
+    if missing:
+        raise GiveUp(f"Security group {missing[0]} not found.")
+    return [by_name[name] for name in wanted]

@@ -1,0 +1,76 @@
+"""Placement, as the scheduler and the agents' reports use it (Placement API)."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from cumulet.compute.clients.answers import ask, content
+from cumulet.kernel.client import Response, Session
+
+_HEADERS: Final = {"OpenStack-API-Version": "placement 1.39"}
+
+Amounts = dict[str, int]
+
+
+def _call(session: Session, method: str, path: str, json: Any = None) -> Response:
+    return ask(session, method, "placement", path, headers=_HEADERS, json=json)
+
+
+def candidates(session: Session, resources: Amounts, *, required: list[str], limit: int) -> dict[str, Any]:
+    """`{"allocation_requests": […], "provider_summaries": {…}}`"""
+    query: list[tuple[str, Any]] = [
+        ("resources", ",".join(f"{name}:{amount}" for name, amount in sorted(resources.items()))),
+        ("limit", limit),
+    ]
+    if required:
+        query.append(("required", ",".join(sorted(required))))
+    found: dict[str, Any] = content(_call(session, "GET", f"/allocation_candidates?{urlencode(query)}"), "placement")
+    return found
+
+
+def allocations(session: Session, consumer: str) -> dict[str, Any]:
+    """`{"allocations": {provider: …}, "consumer_generation"}`; empty for an unknown consumer."""
+    found: dict[str, Any] = content(_call(session, "GET", f"/allocations/{consumer}"), "placement")
+    return found
+
+
+def claim(session: Session, consumer: str, request: dict[str, Any], *, project_id: str, user_id: str) -> bool:
+    """Take what a candidate offers, in one step. False when somebody else was faster."""
+    body = {
+        "allocations": request["allocations"],
+        "mappings": request["mappings"],
+        "project_id": project_id,
+        "user_id": user_id,
+        "consumer_generation": None,
+        "consumer_type": "INSTANCE",
+    }
+    answer = _call(session, "PUT", f"/allocations/{consumer}", body)
+    if answer.status == 409:
+        return False
+    content(answer, "placement")
+    return True
+
+
+def release(session: Session, consumer: str) -> None:
+    """Free what a server holds; nothing to free is right too."""
+    answer = _call(session, "DELETE", f"/allocations/{consumer}")
+    if answer.status != 404:
+        content(answer, "placement")
+
+
+def ensure_provider(session: Session, uuid: str, name: str, inventories: dict[str, Any]) -> None:
+    """Have a node's provider with these inventories there. Doing it twice changes nothing."""
+    answer = _call(session, "GET", f"/resource_providers/{uuid}")
+    if answer.status == 404:
+        answer = _call(session, "POST", "/resource_providers", {"uuid": uuid, "name": name})
+    generation = content(answer, "placement")["generation"]
+    present = content(_call(session, "GET", f"/resource_providers/{uuid}/inventories"), "placement")["inventories"]
+    if all(_covers(present.get(key, {}), value) for key, value in inventories.items()):
+        return
+    body = {"resource_provider_generation": generation, "inventories": inventories}
+    content(_call(session, "PUT", f"/resource_providers/{uuid}/inventories", body), "placement")
+
+
+def _covers(present: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    return all(present.get(key) == value for key, value in wanted.items())

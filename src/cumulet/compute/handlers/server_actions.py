@@ -1,0 +1,125 @@
+"""`POST /v2.1/servers/{id}/action` (Compute API, Servers - run an action)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from cumulet.compute import bodies
+from cumulet.compute.domain import server_actions
+from cumulet.compute.handlers import server_access
+from cumulet.compute.service import Compute
+from cumulet.kernel.bus import BusError
+from cumulet.kernel.errors import BadRequest, Conflict, NotFound
+from cumulet.kernel.http import Call, Reply
+
+Action = Callable[[Call[Compute], str, Any], Reply]
+_ACCEPTED: Final = Reply(status=202)
+_MOST_LINES: Final = 2**31 - 1
+
+
+def _checked(call: Call[Compute], server_id: str, rule: str) -> Any:
+    with call.service.db.read() as connection:
+        return server_access.load(call, connection, server_id, rule)
+
+
+def _plain(name: str, rule: str) -> Action:
+    """An action without arguments: `{"os-start": null}`."""
+
+    def run(call: Call[Compute], server_id: str, given: Any) -> Reply:
+        if not isinstance(given, str | dict | None):
+            raise BadRequest(f"Invalid input for field/attribute {name}. Value: {given}.")
+        _checked(call, server_id, rule)
+        server_actions.request(call.service, call.ctx, server_id, name.removeprefix("os-"))
+        return _ACCEPTED
+
+    return run
+
+
+def _reboot(call: Call[Compute], server_id: str, given: Any) -> Reply:
+    kind = given.get("type") if isinstance(given, dict) and set(given) == {"type"} else None
+    if not isinstance(kind, str) or kind.upper() not in ("SOFT", "HARD"):
+        raise BadRequest("Invalid input for field/attribute type. It is one of SOFT, HARD.")
+    _checked(call, server_id, "servers:reboot")
+    server_actions.request(call.service, call.ctx, server_id, f"reboot_{kind.lower()}")
+    return _ACCEPTED
+
+
+def _lock(call: Call[Compute], server_id: str, given: Any) -> Reply:
+    reason = None
+    if call.version >= (2, 73) and given is not None:
+        if not isinstance(given, dict) or set(given) - {"locked_reason"}:
+            raise BadRequest("Invalid input for field/attribute lock. It is null or has a locked_reason.")
+        reason = given.get("locked_reason")
+        if reason is not None and not (isinstance(reason, str) and 1 <= len(reason) <= 255):
+            raise BadRequest(f"Invalid input for field/attribute locked_reason. Value: {reason}.")
+    _checked(call, server_id, "os-lock-server:lock")
+    server_actions.set_lock(call.service, call.ctx, server_id, True, reason)
+    return _ACCEPTED
+
+
+def _unlock(call: Call[Compute], server_id: str, given: Any) -> Reply:
+    row = _checked(call, server_id, "os-lock-server:unlock")
+    if row.locked_by == "admin":
+        server_access.may(call, "os-lock-server:unlock:unlock_override", row)
+    server_actions.set_lock(call.service, call.ctx, server_id, False)
+    return _ACCEPTED
+
+
+def _reset_state(call: Call[Compute], server_id: str, given: Any) -> Reply:
+    state = given.get("state") if isinstance(given, dict) and set(given) == {"state"} else None
+    if state not in ("active", "error"):
+        raise BadRequest(f"Invalid input for field/attribute state. Value: {state}. It is one of active, error.")
+    _checked(call, server_id, "os-admin-actions:reset_state")
+    server_actions.reset(call.service, call.ctx, server_id, state)
+    return _ACCEPTED
+
+
+def _console_output(call: Call[Compute], server_id: str, given: Any) -> Reply:
+    length = _lines(given)
+    row = _checked(call, server_id, "os-console-output")
+    if row.host is None:
+        raise Conflict(f"Instance {server_id} is not ready")
+    try:
+        text = call.service.bus.call(
+            row.host, "compute.console_log", {"server_id": row.id, "lines": length}, ctx=call.ctx, timeout_s=30.0
+        )
+    except BusError as error:
+        raise Conflict(f"The console of instance {server_id} cannot be read: {error}") from None
+    if text is None:
+        raise NotFound(f"Instance {server_id} has no console log.")
+    return Reply({"output": text})
+
+
+def _lines(given: Any) -> int | None:
+    """None: all of it, as for -1."""
+    if not isinstance(given, dict) or set(given) - {"length"}:
+        raise BadRequest("Invalid input for field/attribute os-getConsoleOutput. It may have a length.")
+    length = given.get("length")
+    if length is None:
+        return None
+    if isinstance(length, bool) or not isinstance(length, int | str) or not str(length).lstrip("-").isdigit():
+        raise BadRequest(f"Invalid input for field/attribute length. Value: {length}. It is no number.")
+    if not -1 <= int(length) <= _MOST_LINES:
+        raise BadRequest(f"Invalid input for field/attribute length. Value: {length}.")
+    return None if int(length) == -1 else int(length)
+
+
+_ACTIONS: Final[dict[str, Action]] = {
+    "os-start": _plain("start", "servers:start"),
+    "os-stop": _plain("stop", "servers:stop"),
+    "reboot": _reboot,
+    "pause": _plain("pause", "os-pause-server:pause"),
+    "unpause": _plain("unpause", "os-pause-server:unpause"),
+    "suspend": _plain("suspend", "os-suspend-server:suspend"),
+    "resume": _plain("resume", "os-suspend-server:resume"),
+    "lock": _lock,
+    "unlock": _unlock,
+    "os-resetState": _reset_state,
+    "os-getConsoleOutput": _console_output,
+}
+
+
+def act(call: Call[Compute], server_id: str) -> Reply:
+    name, given = bodies.action(call, _ACTIONS)
+    return _ACTIONS[name](call, server_id, given)

@@ -1,0 +1,280 @@
+"""`POST /v2.1/servers` (Compute API, Create Server): everything is checked here, then entered in one transaction."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import secrets
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET
+from sqlalchemy.engine import Connection, Row
+
+from cumulet.compute import peers
+from cumulet.compute.bodies import read
+from cumulet.compute.domain import flavors, key_pairs, quotas, server_groups, servers, services
+from cumulet.compute.handlers import requested_networks, server_views
+from cumulet.compute.handlers.servers import _address
+from cumulet.compute.schemas.servers import SINCE, UNTIL, CreateBody, Hints, ServerFields
+from cumulet.compute.service import Compute
+from cumulet.kernel.errors import BadRequest, Forbidden, NotFound
+from cumulet.kernel.http import Call, Reply
+from cumulet.kernel.ids import uuid_id
+
+_UUID = re.compile(r"^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$")
+_PASSWORD = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # noqa: S105 - its letters, no look-alikes
+_RESERVATION = "abcdefghijklmnopqrstuvwxyz0123456789"
+_GB = 1 << 30
+
+
+class Place(NamedTuple):
+    """Where the caller wants it; host and node are an administrator's."""
+
+    zone: str | None
+    host: str | None
+    node: str | None
+    forced: bool  # without asking the filters
+
+
+def create(call: Call[Compute]) -> Reply:
+    ctx = call.ctx
+    call.service.policy.can(
+        ctx, "os_compute_api:servers:create", {"project_id": ctx.project_id, "user_id": ctx.user_id}
+    )
+    body = read(call, CreateBody)
+    given = body.server
+    _require_version(call, given)
+    hints = next((found for found in (body.hints, body.data_hints, given.scheduler_hints) if found is not UNSET), None)
+    least, most = _counts(given)
+    with call.service.db.read() as connection:
+        flavor = _flavor(call, connection, given)
+        key = _key(call, connection, given)
+        place = _place(call, connection, given)
+        group_id = _group(call, connection, hints)
+        _require_quota(call, connection, given)
+    image = _image(call, given, flavor)
+    networks = requested_networks.resolve(call, given, most)
+    reservation_id = "r-" + "".join(secrets.choice(_RESERVATION) for _ in range(8))
+    base = _row(call, given, flavor, key, image) | {
+        "requested_zone": place.zone,
+        "reservation_id": reservation_id,
+        "scheduler_hints": msgspec.json.encode(hints if isinstance(hints, Hints) else {}).decode(),
+        "server_group_id": group_id,
+    }
+    rows = [base | _of_its_own(given, index, most) for index in range(most)]
+    payload = {"networks": networks, "host": place.host, "node": place.node, "forced": place.forced}
+    try:
+        servers.create(call.service, ctx, rows, payload)
+    except Forbidden:
+        if least == most:
+            raise
+        rows = rows[:least]
+        servers.create(call.service, ctx, rows, payload)
+    if given.return_reservation_id:
+        return Reply({"reservation_id": reservation_id}, 202)
+    return Reply({"server": _answer(call, given, rows[0])}, 202, _location(call, rows[0]["id"]))
+
+
+def _location(call: Call[Compute], server_id: str) -> dict[str, str]:
+    return {"Location": server_views.links(call, server_id)[0]["href"]}
+
+
+def _answer(call: Call[Compute], given: ServerFields, row: dict[str, Any]) -> dict[str, Any]:
+    password = given.admin_pass
+    if password is UNSET:
+        password = "".join(secrets.choice(_PASSWORD) for _ in range(12))
+    return {
+        "id": row["id"],
+        "links": server_views.links(call, row["id"]),
+        "OS-DCF:diskConfig": "AUTO" if row["auto_disk_config"] else "MANUAL",
+        "security_groups": [{"name": name} for name in msgspec.json.decode(row["security_groups"])],
+        "adminPass": password,
+    }
+
+
+def _require_version(call: Call[Compute], given: ServerFields) -> None:
+    for name in (*SINCE, *UNTIL):
+        if getattr(given, name) is UNSET:
+            continue
+        if call.version < SINCE.get(name, (0, 0)) or call.version > UNTIL.get(name, (99, 0)):
+            raise BadRequest(f"Additional properties are not allowed ('{name}' was unexpected)")
+    if given.hostname is not UNSET and call.version < (2, 94) and (len(given.hostname) > 63 or "." in given.hostname):
+        raise BadRequest(f"Invalid input for field/attribute hostname. Value: {given.hostname}. It is no host name.")
+
+
+def _counts(given: ServerFields) -> tuple[int, int]:
+    least = 1 if given.min_count is UNSET else given.min_count
+    most = least if given.max_count is UNSET else given.max_count
+    if least > most:
+        raise BadRequest("min_count must be <= max_count")
+    if most > 1 and given.hostname is not UNSET:
+        raise BadRequest("hostname cannot be given for more than one server.")
+    return least, most
+
+
+def _flavor(call: Call[Compute], connection: Connection, given: ServerFields) -> Row[Any]:
+    wanted = str(given.flavor_ref).rstrip("/").rpartition("/")[2]
+    try:
+        return flavors.load(connection, wanted, call.ctx)
+    except NotFound as error:
+        raise BadRequest(error.message) from None
+
+
+def _key(call: Call[Compute], connection: Connection, given: ServerFields) -> Row[Any] | None:
+    if given.key_name is None:
+        return None
+    try:
+        return key_pairs.load(connection, str(call.ctx.user_id), given.key_name)
+    except NotFound:
+        raise BadRequest("Invalid key_name provided.") from None
+
+
+def _place(call: Call[Compute], connection: Connection, given: ServerFields) -> Place:
+    zone, _, rest = (given.availability_zone or "").partition(":")
+    host, _, node = rest.partition(":")
+    target = {"project_id": call.ctx.project_id, "user_id": call.ctx.user_id}
+    if host or node:
+        call.service.policy.can(call.ctx, "os_compute_api:servers:create:forced_host", target)
+    forced = bool(host or node)
+    if given.host is not UNSET or given.hypervisor_hostname is not UNSET:
+        if forced:
+            raise BadRequest("Unable to specify host or hypervisor_hostname with a forced availability zone.")
+        call.service.policy.can(call.ctx, "os_compute_api:servers:create:requested_destination", target)
+        host = "" if given.host is UNSET else given.host
+        node = "" if given.hypervisor_hostname is UNSET else given.hypervisor_hostname
+        if not services.has_node(connection, host or None, node or None):
+            raise BadRequest(f"Compute host {host or node} could not be found.")
+    if zone and zone not in _zones(call, connection):
+        raise BadRequest("The requested availability zone is not available")
+    return Place(zone or None, host or None, node or None, forced)
+
+
+def _zones(call: Call[Compute], connection: Connection) -> set[str]:
+    return {*services.zones(connection).values(), str(call.service.conf.default_availability_zone)}
+
+
+def _group(call: Call[Compute], connection: Connection, hints: Any) -> str | None:
+    if not isinstance(hints, Hints) or hints.group is None:
+        return None
+    try:
+        return str(server_groups.load(connection, hints.group, call.ctx).id)
+    except NotFound as error:
+        raise BadRequest(error.message) from None
+
+
+def _require_quota(call: Call[Compute], connection: Connection, given: ServerFields) -> None:
+    limits = quotas.limits(call.service, connection, str(call.ctx.project_id))
+    allowed = limits["metadata_items"]
+    if 0 <= allowed < len(given.metadata):
+        raise Forbidden(f"Maximum number of metadata items exceeds {allowed}")
+    files = [] if given.personality is UNSET else given.personality
+    if 0 <= limits["injected_files"] < len(files):
+        raise Forbidden("Personality file limit exceeded")
+    for file in files:
+        if 0 <= limits["injected_file_path_bytes"] < len(file.path.encode()):
+            raise Forbidden("Personality file path exceeds maximum length")
+        if 0 <= limits["injected_file_content_bytes"] < len(_decoded("personality", file.contents)):
+            raise Forbidden("Personality file content exceeds maximum length")
+
+
+def _decoded(name: str, text: str) -> bytes:
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise BadRequest(f"Invalid input for field/attribute {name}. Value is not base64 encoded.") from None
+
+
+def _image(call: Call[Compute], given: ServerFields, flavor: Row[Any]) -> dict[str, Any]:
+    image_id = (given.image_ref or "").rpartition("/")[2]
+    if not image_id:
+        raise BadRequest("Missing imageRef attribute")
+    if not _UUID.match(image_id):
+        raise BadRequest("Invalid imageRef provided.")
+    answer = peers.ask(call, "image", "GET", f"/v2/images/{image_id}")
+    if answer.status in (403, 404):
+        raise BadRequest(f"Can not find requested image {image_id}")
+    image: dict[str, Any] = peers.require(answer)
+    if image["status"] != "active":
+        raise BadRequest(f"Image {image_id} is not active.")
+    if flavor.memory_mb < (image.get("min_ram") or 0):
+        raise BadRequest("Flavor's memory is too small for requested image.")
+    needed = max((image.get("min_disk") or 0) * _GB, image.get("size") or 0)
+    if 0 < flavor.root_gb * _GB < needed:
+        raise BadRequest(
+            f"Flavor's disk is too small for requested image. Flavor disk is {flavor.root_gb * _GB} bytes, image is "
+            f"{needed} bytes."
+        )
+    return image
+
+
+def _row(
+    call: Call[Compute], given: ServerFields, flavor: Row[Any], key: Row[Any] | None, image: dict[str, Any]
+) -> dict[str, Any]:
+    """The columns that all servers of one request share."""
+    encode = servers.encode
+    if given.user_data is not None:
+        _decoded("user_data", given.user_data)
+    size = {
+        "id": flavor.id,
+        "name": flavor.name,
+        "vcpus": flavor.vcpus,
+        "ram": flavor.memory_mb,
+        "disk": flavor.root_gb,
+        "ephemeral": flavor.ephemeral_gb,
+        "swap": flavor.swap_mb,
+        "extra_specs": flavors.extra_specs(flavor),
+    }
+    pairs = [] if key is None else [{"name": key.name, "type": key.type, "public_key": key.public_key}]
+    properties = {name: value for name, value in image.items() if isinstance(value, str | int | bool)}
+    certificates = None if given.trusted_image_certificates is UNSET else given.trusted_image_certificates
+    return {
+        "project_id": call.ctx.project_id,
+        "user_id": call.ctx.user_id,
+        "description": None if given.description is UNSET else given.description,
+        "deleted": False,
+        "vm_state": "building",
+        "task_state": "scheduling",
+        "power_state": 0,
+        "progress": 0,
+        "flavor_id": flavor.id,
+        "vcpus": flavor.vcpus,
+        "memory_mb": flavor.memory_mb,
+        "flavor": encode(size),
+        "image_id": image["id"],
+        "image_properties": encode(properties),
+        "key_name": given.key_name,
+        "key_pairs": encode(pairs),
+        "user_data": None if given.user_data is None else encode(given.user_data),
+        "config_drive": bool(given.config_drive),
+        "metadata": encode(given.metadata),
+        "system_metadata": "{}",
+        "tags": encode([] if given.tags is UNSET else list(dict.fromkeys(given.tags))),
+        "addresses": "[]",
+        "security_groups": encode([group.name for group in given.security_groups] or ["default"]),
+        "volumes": "[]",
+        "personality": msgspec.json.encode([] if given.personality is UNSET else given.personality).decode(),
+        "access_ip_v4": _address("accessIPv4", given.access_ip_v4, 4),
+        "access_ip_v6": _address("accessIPv6", given.access_ip_v6, 6),
+        "root_device_name": "/dev/vda",
+        "locked": False,
+        "auto_disk_config": given.disk_config != "MANUAL",
+        "trusted_image_certificates": None if certificates is None else encode(certificates),
+        "generation": 0,
+    }
+
+
+def _of_its_own(given: ServerFields, index: int, count: int) -> dict[str, Any]:
+    """The columns in which servers of one request differ."""
+    server_id = uuid_id()
+    name = given.name.strip()
+    shown = f"{name}-{index + 1}" if count > 1 else name
+    hostname = given.hostname if given.hostname is not UNSET else hostname_of(shown, server_id)
+    return {"id": server_id, "name": shown, "hostname": hostname, "launch_index": index}
+
+
+def hostname_of(name: str, server_id: str) -> str:
+    """A host name out of a server's name; `Server-<id>` where nothing of it can be one."""
+    text = re.sub(r"[^a-z0-9-]", "", re.sub(r"[ _.]", "-", name.lower())).strip("-")[:63].rstrip("-")
+    return text or f"Server-{server_id}"

@@ -1,0 +1,149 @@
+"""Booting a server: claim, ports, guest. Every step finds what an interrupted run before it did."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from cumulet.compute.clients import placement
+from cumulet.compute.domain import servers
+from cumulet.compute.domain.server_states import RUNNING
+from cumulet.compute.jobs import delete, ending, ports
+from cumulet.compute.scheduling.claim import Claimed, claim
+from cumulet.compute.scheduling.hosts import wish_of
+from cumulet.compute.service import Compute
+from cumulet.compute.tables import server_groups
+from cumulet.compute.tables import servers as table
+from cumulet.kernel.bus import RemoteError
+from cumulet.kernel.jobs import Backoff, GiveUp, Job, JobRegistry, Retry
+
+_EVENT = "compute__do_build_and_run_instance"
+_SPAWN_S = 240.0
+
+
+def register(registry: JobRegistry) -> None:
+    registry.register(servers.BOOT, boot, on_failure=failed, backoff=Backoff(0.2, 5.0))
+
+
+def boot(job: Job, compute: Compute) -> None:
+    row = _wanted(job, compute)
+    if row is None:
+        return
+    place = _claim(job, compute, row)
+    row = _wanted(job, compute)
+    if row is None:
+        return
+    vifs = ports.connect(compute, job, row, place.host, place.zone)
+    if not _spawning(job, compute, row, vifs):
+        return
+    try:
+        compute.bus.call(
+            place.host,
+            "compute.spawn",
+            {"guest": _guest(row, vifs)},
+            timeout_s=job.remaining_s(_SPAWN_S),
+            ctx=job.context(),
+            call_id=f"{job.id}-spawn",
+        )
+    except RemoteError as error:
+        raise GiveUp(f"Host {place.host} could not build the guest: {error}") from None
+    _finish(job, compute, row, place)
+
+
+def _wanted(job: Job, compute: Compute) -> Row[Any] | None:
+    """The server, None when nobody wants it built any more: its deletion cleans up."""
+    with compute.db.read() as connection:
+        row = servers.load_any(connection, job.subject)
+    if row is None or row.deleted or row.vm_state != "building" or row.task_state == "deleting":
+        return None
+    return row
+
+
+def _claim(job: Job, compute: Compute, row: Row[Any]) -> Claimed:
+    place = claim(compute, row, job.payload)
+    with compute.db.write() as connection:
+        job.fence(connection)
+        if row.server_group_id is not None:
+            # Two servers of a group that chose at the same time: the second one sees the first here.
+            group = sa.select(server_groups).where(server_groups.c.id == row.server_group_id).with_for_update()
+            connection.execute(group).first()
+        clash = row.host is None and _breaks_group(connection, row, place, job.payload)
+        if not clash:
+            here = {"host": place.host, "node": place.node, "availability_zone": place.zone}
+            mine = sa.and_(table.c.id == row.id, table.c.vm_state == "building")
+            connection.execute(sa.update(table).where(mine).values(**here, updated_at=compute.now()))
+            connection.execute(
+                sa.update(table)
+                .where(mine, sa.or_(table.c.task_state.is_(None), table.c.task_state != "deleting"))
+                .values(task_state="networking")
+            )
+    if clash:
+        placement.release(compute.session, row.id)
+        raise Retry(0.1, "Another server of the group took the host.")
+    return place
+
+
+def _breaks_group(connection: Connection, row: Row[Any], place: Claimed, payload: dict[str, Any]) -> bool:
+    wish = wish_of(connection, row, payload)
+    if wish.policy not in ("affinity", "anti-affinity"):
+        return False
+    hosts = servers.hosts_of_group(connection, row.server_group_id, row.id)
+    if wish.policy == "affinity":
+        return bool(hosts) and place.host not in hosts
+    return hosts.count(place.host) >= wish.most_per_host
+
+
+def _spawning(job: Job, compute: Compute, row: Row[Any], vifs: list[ports.Vif]) -> bool:
+    with compute.db.write() as connection:
+        job.fence(connection)
+        now = servers.load_any(connection, row.id, lock=True)
+        if now is None or now.task_state == "deleting" or now.vm_state != "building":
+            return False
+        addresses = servers.encode(vifs)
+        servers.change(connection, row.id, compute.now(), task_state="spawning", addresses=addresses)
+        return True
+
+
+def _guest(row: Row[Any], vifs: list[ports.Vif]) -> dict[str, Any]:
+    """What the host needs to know."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "hostname": row.hostname,
+        "number": row.number,
+        "flavor": servers.decode(row.flavor),
+        "image_id": row.image_id,
+        "vifs": vifs,
+        "config_drive": row.config_drive,
+    }
+
+
+def _finish(job: Job, compute: Compute, row: Row[Any], place: Claimed) -> None:
+    with compute.db.write() as connection:
+        now = servers.load_any(connection, row.id, lock=True)
+        if now is not None and now.task_state != "deleting" and now.vm_state == "building":
+            servers.change(
+                connection,
+                row.id,
+                compute.now(),
+                vm_state="active",
+                task_state=None,
+                power_state=RUNNING,
+                launched_at=compute.now(),
+            )
+            ending.enter_event(compute, connection, job, _EVENT, place.host)
+        job.complete(connection)
+
+
+def failed(job: Job, compute: Compute, connection: Connection, reason: str) -> None:
+    """ERROR with the reason, and a job that takes back what was done so far."""
+    row = servers.load_any(connection, job.subject, lock=True)
+    if row is None or row.deleted or row.vm_state != "building":
+        return
+    ending.enter_event(compute, connection, job, _EVENT, row.host, reason)
+    if row.task_state == "deleting":
+        return
+    ending.error(compute, connection, row.id, reason)
+    delete.enqueue_cleaning(connection, row, job.payload)

@@ -1,0 +1,117 @@
+"""Deleting a server, and taking back what a failed boot did: guest, ports, allocations, in this order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from cumulet.compute.clients import placement
+from cumulet.compute.domain import servers, services
+from cumulet.compute.jobs import ending, ports
+from cumulet.compute.service import Compute
+from cumulet.compute.tables import jobs, server_group_members, server_tags
+from cumulet.kernel.bus import HostUnreachable, RemoteError
+from cumulet.kernel.errors import NotFound
+from cumulet.kernel.jobs import DONE, FAILED, Backoff, Job, JobRegistry, Retry, enqueue, jobs_of
+
+_EVENT = "compute_terminate_instance"
+_DESTROY_S = 60.0
+
+
+def register(registry: JobRegistry) -> None:
+    backoff = Backoff(0.2, 5.0)
+    registry.register(servers.DELETE, delete, on_failure=failed, backoff=backoff)
+    registry.register(servers.CLEAN, clean, backoff=backoff)
+
+
+def delete(job: Job, compute: Compute) -> None:
+    with compute.db.read() as connection:
+        row = servers.load_any(connection, job.subject)
+        others = jobs_of(connection, jobs, job.subject)
+    if row is None or row.deleted:
+        return
+    if any(one.id != job.id and one.state not in (DONE, FAILED) for one in others):
+        # A boot or an operation sees at its next step that nobody wants it any more.
+        raise Retry(0.2, "Other work on the server has to end first.")
+    _take_back(job, compute, row)
+    with compute.db.write() as connection:
+        ending.enter_event(compute, connection, job, _EVENT, row.host)
+        connection.execute(sa.delete(server_group_members).where(server_group_members.c.server_id == row.id))
+        connection.execute(sa.delete(server_tags).where(server_tags.c.server_id == row.id))
+        now = compute.now()
+        gone = {"deleted": True, "deleted_at": now, "terminated_at": now, "power_state": 0, "addresses": "[]"}
+        servers.change(connection, row.id, now, vm_state="deleted", task_state=None, **gone)
+        job.complete(connection)
+
+
+def _take_back(job: Job, compute: Compute, row: Row[Any]) -> None:
+    """Raises Retry while a host that is there does not answer; one that is down is not waited for."""
+    if row.host is not None:
+        _destroy(job, compute, row)
+    vifs = servers.decode(row.addresses)
+    kept = {vif["id"] for vif in vifs if vif["preserve"]} | _requested(compute, job)
+    ports.disconnect(compute, job, row, kept)
+    placement.release(compute.session, row.id)
+
+
+def _requested(compute: Compute, job: Job) -> set[str]:
+    """Ports that the boot was given, which may be bound without being entered yet."""
+    with compute.db.read() as connection:
+        rows = [one for one in jobs_of(connection, jobs, job.subject) if one.kind == servers.BOOT]
+    return {one["port"] for row in rows for one in servers.decode(row.payload)["networks"] if one["port"]}
+
+
+def _destroy(job: Job, compute: Compute, row: Row[Any]) -> None:
+    try:
+        compute.bus.call(
+            row.host,
+            "compute.destroy",
+            {"server_id": row.id},
+            timeout_s=job.remaining_s(_DESTROY_S),
+            ctx=job.context(),
+            call_id=f"{job.id}-destroy-{job.attempts}",
+        )
+    except HostUnreachable:
+        if _host_is_up(compute, row.host):
+            raise
+        # The agent destroys guests without a server when it comes back.
+    except RemoteError as error:
+        raise Retry(1.0, f"Host {row.host} could not destroy the guest: {error}") from None
+
+
+def _host_is_up(compute: Compute, host: str) -> bool:
+    with compute.db.read() as connection:
+        try:
+            return services.is_up(compute, services.of_host(connection, host))
+        except NotFound:
+            return False
+
+
+def failed(job: Job, compute: Compute, connection: Connection, reason: str) -> None:
+    row = servers.load_any(connection, job.subject, lock=True)
+    if row is None or row.deleted:
+        return
+    ending.enter_event(compute, connection, job, _EVENT, row.host, reason)
+    ending.error(compute, connection, row.id, f"The server could not be deleted. {reason}")
+
+
+def enqueue_cleaning(connection: Connection, row: Row[Any], payload: dict[str, Any]) -> None:
+    """To be written in the transaction that gives a boot up."""
+    wanted = {"networks": payload["networks"]}
+    enqueue(connection, jobs, servers.CLEAN, wanted, subject=row.id, key=row.id, deadline_s=3600.0)
+
+
+def clean(job: Job, compute: Compute) -> None:
+    """After a failed boot: the server stays, in ERROR and without a host."""
+    with compute.db.read() as connection:
+        row = servers.load_any(connection, job.subject)
+    if row is None or row.deleted or row.vm_state != "error" or row.launched_at is not None:
+        return
+    _take_back(job, compute, row)
+    with compute.db.write() as connection:
+        now = servers.load_any(connection, row.id, lock=True)
+        if now is not None and now.vm_state == "error" and not now.deleted:
+            servers.change(connection, row.id, now.updated_at, host=None, node=None, addresses="[]")
+        job.complete(connection)

@@ -1,0 +1,81 @@
+"""The ports of a server: made, bound and let go, each step safe to repeat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.engine import Row
+
+from cumulet.compute.clients import network
+from cumulet.compute.domain import servers
+from cumulet.compute.service import Compute
+from cumulet.kernel.jobs import Job
+
+Vif = dict[str, Any]
+
+
+def connect(compute: Compute, job: Job, row: Row[Any], host: str, zone: str) -> list[Vif]:
+    """Have every requested port there and bound to the host; returns the server's VIFs in the order asked for."""
+    wanted = job.payload["networks"]
+    if not wanted:
+        return []
+    session = compute.session
+    present = {port["id"]: port for port in network.ports_of(session, row.id)}
+    binding = {"device_id": row.id, "device_owner": f"{network.OWNER}{zone}", "binding:host_id": host}
+    own = {one["port"] for one in wanted if one["port"]}
+    spare = [port for port in present.values() if port["id"] not in own]
+    groups: list[str] | None = None
+    found = []
+    for one in wanted:
+        job.check()
+        if one["port"]:
+            port = network.update_port(session, one["port"], binding)
+        else:
+            made = [port for port in spare if port["network_id"] == one["network"]]
+            if made:
+                port = made[0]
+                spare.remove(port)
+                if port.get("binding:host_id") != host:
+                    port = network.update_port(session, port["id"], binding)
+            else:
+                if groups is None:
+                    names = servers.decode(row.security_groups)
+                    groups = network.security_group_ids(session, row.project_id, names) if names != ["default"] else []
+                port = network.create_port(session, _values(row, one, groups) | binding)
+        found.append((one, port))
+    labels = network.names_of(session, [port["network_id"] for _, port in found])
+    return [_vif(one, port, labels) for one, port in found]
+
+
+def _values(row: Row[Any], one: dict[str, Any], groups: list[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {"network_id": one["network"], "project_id": row.project_id, "admin_state_up": True}
+    if one["fixed_ip"]:
+        values["fixed_ips"] = [{"ip_address": one["fixed_ip"]}]
+    if groups:
+        values["security_groups"] = groups
+    return values
+
+
+def _vif(one: dict[str, Any], port: dict[str, Any], labels: dict[str, str]) -> Vif:
+    return {
+        "id": port["id"],
+        "network_id": port["network_id"],
+        "label": labels.get(port["network_id"], ""),
+        "mac": port["mac_address"],
+        "tag": one.get("tag"),
+        "preserve": bool(one["port"]),  # was there before the server, and stays after it
+        "ips": [
+            {"address": ip["ip_address"], "version": 6 if ":" in ip["ip_address"] else 4, "subnet_id": ip["subnet_id"]}
+            for ip in port["fixed_ips"]
+        ],
+    }
+
+
+def disconnect(compute: Compute, job: Job, row: Row[Any], kept: set[str]) -> None:
+    """Delete the ports made for the server, let go of those in `kept`."""
+    for port in network.ports_of(compute.session, row.id):
+        job.check()
+        if port["id"] in kept:
+            network.release_port(compute.session, port["id"])
+        else:
+            network.delete_port(compute.session, port["id"])

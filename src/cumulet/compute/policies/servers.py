@@ -1,0 +1,41 @@
+"""Who may see and change servers."""
+
+from __future__ import annotations
+
+from cumulet.compute.policies.base import ADMIN, MEMBER, READER, rule
+from cumulet.kernel.policy import Rule
+
+_MEMBERS = (
+    *("create", "update", "delete", "start", "stop", "reboot"),
+    *("create:attach_network", "create:attach_volume", "create:trusted_certs"),
+)
+_ADMINS = (
+    *("create:forced_host", "create:requested_destination", "create:zero_disk_flavor", "index:get_all_tenants"),
+    *("detail:get_all_tenants", "show:host_status", "allow_all_filters"),
+)
+_ACTIONS = {
+    "os-pause-server:pause": MEMBER,
+    "os-pause-server:unpause": MEMBER,
+    "os-suspend-server:suspend": MEMBER,
+    "os-suspend-server:resume": MEMBER,
+    "os-lock-server:lock": MEMBER,
+    "os-lock-server:unlock": MEMBER,
+    "os-lock-server:unlock:unlock_override": ADMIN,
+    "os-admin-actions:reset_state": ADMIN,
+    "os-console-output": MEMBER,
+}
+RULES: tuple[Rule, ...] = (
+    *(rule(f"servers:{verb}", READER) for verb in ("index", "detail", "show")),
+    *(rule(f"servers:{verb}", MEMBER) for verb in _MEMBERS),
+    *(rule(f"servers:{verb}", ADMIN) for verb in _ADMINS),
+    rule("os-extended-server-attributes", ADMIN),
+    *(rule(f"server-metadata:{verb}", READER) for verb in ("index", "show")),
+    *(rule(f"server-metadata:{verb}", MEMBER) for verb in ("create", "update", "update_all", "delete")),
+    *(rule(f"os-server-tags:{verb}", READER) for verb in ("index", "show")),
+    *(rule(f"os-server-tags:{verb}", MEMBER) for verb in ("update", "update_all", "delete", "delete_all")),
+    *(rule(f"ips:{verb}", READER) for verb in ("index", "show")),
+    *(rule(f"os-instance-actions:{verb}", READER) for verb in ("list", "show")),
+    rule("os-instance-actions:events", ADMIN),
+    rule("os-instance-actions:events:details", ADMIN),
+    *(rule(name, check) for name, check in _ACTIONS.items()),
+)
