@@ -13,6 +13,7 @@ from cumulet.kernel.http import Call
 
 T = TypeVar("T")
 _AT = re.compile(r"^(.*?) - at `\$\.?(.*)`$")
+_INSIDE = re.compile(r"\[[^\]]*\]")
 
 
 def read(call: Call[Compute], kind: type[T], renamed: dict[str, str] | None = None) -> T:
@@ -31,7 +32,8 @@ def explain(message: str) -> str:
     match = _AT.match(message)
     if match is None or not match[2]:
         return f"Invalid input for field/attribute body. {message}"
-    return f"Invalid input for field/attribute {match[2].split('.')[-1]}. {match[1]}"
+    name = _INSIDE.sub("", match[2]).rstrip(".").rpartition(".")[2]
+    return f"Invalid input for field/attribute {name}. {match[1]}"
 
 
 def action(call: Call[Compute], names: dict[str, Any]) -> tuple[str, Any]:

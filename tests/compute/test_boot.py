@@ -1,0 +1,117 @@
+"""Booting and deleting servers, and what is left of them: nothing."""
+
+from __future__ import annotations
+
+from tests.compute.support import NETWORK_ID, Cloud
+
+
+def test_a_server_boots_with_a_port_and_room_of_its_own(running: Cloud) -> None:
+    server = running.active(name="web", metadata={"a": "b"}, tags=["t"])
+    assert server["OS-EXT-SRV-ATTR:host"] == "node1"
+    assert [ip["addr"] for ip in server["addresses"]["private"]] == ["10.0.0.2"]
+    assert server["metadata"] == {"a": "b"} and server["tags"] == ["t"]
+    (amounts,) = running.allocations(server["id"]).values()
+    assert amounts["resources"] == {"VCPU": 1, "MEMORY_MB": 128, "DISK_GB": 1}
+    (port,) = running.network.ports.values()
+    assert (port["device_id"], port["binding:host_id"]) == (server["id"], "node1")
+    assert running.hosts["node1"].guests() == {server["id"]: 1}
+
+
+def test_a_deleted_server_leaves_nothing(running: Cloud) -> None:
+    server = running.active()
+    running.json("DELETE", f"/v2.1/servers/{server['id']}", status=204)
+    running.until(lambda: running.is_gone(server["id"]))
+    assert running.network.ports == {}
+    assert running.allocations(server["id"]) == {}
+    assert running.hosts["node1"].guests() == {}
+
+
+def test_a_port_that_was_there_before_its_server_stays(running: Cloud) -> None:
+    port = {"network_id": NETWORK_ID, "project_id": "project"}
+    port_id = running.service.session.request("POST", "network", "/v2.0/ports", json={"port": port}).json()["port"][
+        "id"
+    ]
+    server = running.active(networks=[{"port": port_id}])
+    assert running.network.ports[port_id]["device_id"] == server["id"]
+    running.json("DELETE", f"/v2.1/servers/{server['id']}", status=204)
+    running.until(lambda: running.is_gone(server["id"]))
+    assert running.network.ports[port_id]["device_id"] == ""
+
+
+def test_a_server_that_fits_nowhere_says_why(running: Cloud) -> None:
+    server = running.settled(running.boot("admin", flavorRef=running.flavor(ram=50_000, disk=9000))["id"])
+    assert server["status"] == "ERROR"
+    assert server["fault"]["message"] == (
+        "No valid host was found. 1 of 1 host lack 9,000 GB of disk. "
+        "The nearest miss is node1, which lacks 4,904 GB of disk."
+    )
+    (event,) = _events(running, server["id"])
+    assert event["result"] == "Error" and "9,000 GB" in event["details"]
+
+
+def _events(cloud: Cloud, server_id: str) -> list[dict[str, str]]:
+    path = f"/v2.1/servers/{server_id}/os-instance-actions"
+    (action,) = cloud.json("GET", path, "admin")["instanceActions"]
+    shown = cloud.json("GET", f"{path}/{action['request_id']}", "admin")["instanceAction"]
+    return list(shown["events"])
+
+
+def test_a_disabled_host_is_named_as_the_reason(running: Cloud) -> None:
+    (service,) = running.json("GET", "/v2.1/os-services", "admin")["services"]
+    body = {"status": "disabled", "disabled_reason": "new memory"}
+    running.json("PUT", f"/v2.1/os-services/{service['id']}", "admin", json=body)
+    server = running.settled(running.boot()["id"])
+    assert server["fault"]["message"] == (
+        "No valid host was found. Of 1 host 1 has room. ComputeFilter removed 1: node1 is disabled: new memory. "
+        "The nearest miss is node1, which is disabled: new memory."
+    )
+
+
+def test_a_failed_build_gives_back_what_it_took(running: Cloud) -> None:
+    running.hosts["node1"].faults.errors["spawn"] = "no more disk"
+    server = running.settled(running.boot()["id"])
+    assert server["status"] == "ERROR"
+    assert "no more disk" in server["fault"]["message"]
+    running.until(lambda: not running.network.ports and not running.allocations(server["id"]))
+
+
+def test_a_network_that_refuses_is_the_fault(running: Cloud) -> None:
+    running.network.refuse = "No more IP addresses available on network."
+    server = running.settled(running.boot()["id"])
+    assert "No more IP addresses" in server["fault"]["message"]
+    running.until(lambda: not running.allocations(server["id"]))
+
+
+def test_deleting_during_the_build_ends_in_nothing(running: Cloud) -> None:
+    running.hosts["node1"].faults.delays["spawn"] = 0.5
+    server_id = running.boot()["id"]
+    running.until(lambda: running.show(server_id)["OS-EXT-STS:task_state"] == "spawning")
+    running.json("DELETE", f"/v2.1/servers/{server_id}", status=204)
+    running.until(lambda: running.is_gone(server_id))
+    assert (running.network.ports, running.allocations(server_id), running.hosts["node1"].guests()) == ({}, {}, {})
+
+
+def test_anti_affinity_puts_servers_apart_and_says_when_it_cannot(running: Cloud) -> None:
+    running.add_host("node2")
+    body = {"server_group": {"name": "apart", "policy": "anti-affinity"}}
+    group = running.json("POST", "/v2.1/os-server-groups", json=body)["server_group"]["id"]
+    ids = [running.boot(hints={"group": group})["id"] for _ in range(3)]
+    servers = [running.settled(server_id) for server_id in ids]
+    hosts = {server["OS-EXT-SRV-ATTR:host"] for server in servers if server["status"] == "ACTIVE"}
+    assert hosts == {"node1", "node2"}
+    (failed,) = [server for server in servers if server["status"] == "ERROR"]
+    assert "ServerGroupAntiAffinityFilter removed 2" in failed["fault"]["message"]
+    assert running.show(ids[0])["server_groups"] == [group]
+
+
+def test_a_named_host_is_an_administrators_wish(running: Cloud) -> None:
+    running.add_host("node2")
+    assert running.boot(status=403, availability_zone="nova:node2")["code"] == 403
+    server = running.settled(running.boot("admin", availability_zone="nova:node2")["id"])
+    assert server["OS-EXT-SRV-ATTR:host"] == "node2"
+
+
+def test_many_at_once_have_numbered_names(running: Cloud) -> None:
+    running.boot(name="many", min_count=3)
+    names = sorted(one["name"] for one in running.json("GET", "/v2.1/servers")["servers"])
+    assert names == ["many-1", "many-2", "many-3"]
