@@ -18,7 +18,8 @@ def insert_if_absent(connection: Connection, table: sa.Table, values: Mapping[st
         # Setting a column to itself changes nothing, so the server counts no row; other errors are still raised.
         return connection.execute(on_mariadb.on_duplicate_key_update({first.name: first})).rowcount == 1
     if connection.dialect.name == "postgresql":
-        on_postgresql = postgresql.insert(table).values(**values)
-        return connection.execute(on_postgresql.on_conflict_do_nothing()).rowcount == 1
+        # The driver does not keep the count of an INSERT, so the row itself says that it was made.
+        on_postgresql = postgresql.insert(table).values(**values).on_conflict_do_nothing()
+        return connection.execute(on_postgresql.returning(*table.primary_key.columns)).first() is not None
     on_sqlite = sqlite.insert(table).values(**values)
     return connection.execute(on_sqlite.on_conflict_do_nothing()).rowcount == 1
