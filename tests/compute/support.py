@@ -210,7 +210,7 @@ class Cloud:
         self._stop.set()
         for thread in self._threads:
             thread.join(timeout=10)
-        self.bus.close()
+        self.bus._threads.shutdown(wait=True)
         self.service.db.close()
         self.placement.db.close()
 

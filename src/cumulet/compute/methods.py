@@ -30,6 +30,7 @@ class Report(msgspec.Struct, forbid_unknown_fields=True):
     host_ip: str
     cpu_info: dict[str, Any]
     facts: dict[str, Any]
+    uptime: str | None = None  # as the host's uptime(1) says it
 
 
 def methods(compute: Compute) -> Mapping[str, Method]:
@@ -59,8 +60,9 @@ class Reports:
 def _columns(given: Report) -> dict[str, Any]:
     plain = ("vcpus", "memory_mb", "local_gb", "hypervisor_type", "hypervisor_version", "host_ip")
     columns: dict[str, Any] = {name: getattr(given, name) for name in plain}
-    for name in ("cpu_info", "facts"):
-        columns[name] = msgspec.json.encode(getattr(given, name)).decode()
+    for name in ("cpu_info", "facts", "uptime"):
+        value = getattr(given, name)
+        columns[name] = None if value is None else msgspec.json.encode(value).decode()
     return columns
 
 

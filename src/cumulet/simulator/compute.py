@@ -35,13 +35,16 @@ class SimulatedHypervisor:
         self._resources = resources or default_resources()
         self.faults = faults or Faults()
         self._file = file
+        self._since = time.monotonic()
         self._lock = threading.Lock()
         self._guests: dict[str, SimulatedGuest] = {}
         if file is not None and file.exists():
             self._guests = msgspec.json.decode(file.read_bytes(), type=dict[str, SimulatedGuest])
 
     def resources(self) -> Resources:
-        return self._resources
+        minutes = int(time.monotonic() - self._since) // 60
+        uptime = f"{time.strftime('%H:%M:%S')} up {minutes} min,  0 users,  load average: 0.00, 0.00, 0.00"
+        return msgspec.structs.replace(self._resources, uptime=uptime)
 
     def _behave(self, method: str) -> None:
         delay = self.faults.delays.get(method, 0.0)

@@ -34,6 +34,7 @@ class Resources(Struct, frozen=True):
     host_ip: str
     cpu_info: dict[str, Any]
     facts: dict[str, Any]
+    uptime: str | None = None  # as uptime(1) says it
 
 
 class NoSuchGuest(Exception):

@@ -21,7 +21,9 @@ ZONE = "availability_zone"
 
 
 def load(connection: Connection, aggregate_id: str, *, lock: bool = False) -> Aggregate:
-    """Raises the 404, BadRequest for what is no number."""
+    """Raises the 404, also for a number below 1, and BadRequest for what is no number."""
+    if aggregate_id.startswith("-") and aggregate_id[1:].isdigit():
+        raise NotFound(f"Aggregate {aggregate_id} could not be found.")
     if not aggregate_id.isdigit() or len(aggregate_id) > 9:
         raise BadRequest(f"Invalid aggregate ID {aggregate_id}: it is an integer.")
     query = sa.select(aggregates).where(aggregates.c.id == int(aggregate_id))

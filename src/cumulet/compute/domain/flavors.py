@@ -65,8 +65,8 @@ def find(
     return list(connection.execute(query))
 
 
-def create(compute: Compute, values: Values, project_id: str | None) -> Row[Any]:
-    """Raises Conflict for a name or id in use. A private flavor is its creator's project's too."""
+def create(compute: Compute, values: Values) -> Row[Any]:
+    """Raises Conflict for a name or id in use. A private flavor is no project's until it is given to one."""
     row = {"extra_specs": "{}", "disabled": False, "created_at": compute.now(), "updated_at": None, **values}
     with compute.db.write() as connection:
         row["position"] = next_number(connection, "flavors")
@@ -74,8 +74,6 @@ def create(compute: Compute, values: Values, project_id: str | None) -> Row[Any]
             taken = connection.execute(sa.select(flavors.c.id).where(flavors.c.id == row["id"])).first()
             what = f"ID {row['id']}" if taken is not None else f"name {row['name']}"
             raise Conflict(f"Flavor with {what} already exists.")
-        if not row["is_public"] and project_id is not None:
-            connection.execute(sa.insert(flavor_projects).values(flavor_id=row["id"], project_id=project_id))
         return load(connection, row["id"])
 
 

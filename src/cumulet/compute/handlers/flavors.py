@@ -130,7 +130,7 @@ def show(call: Call[Compute], flavor_id: str) -> Reply:
 def create(call: Call[Compute]) -> Reply:
     call.service.policy.can(call.ctx, "os_compute_api:os-flavor-manage:create")
     values = _read(call)
-    row = flavors.create(call.service, values, call.ctx.project_id)
+    row = flavors.create(call.service, values)
     return Reply({"flavor": view(call, row)})
 
 

@@ -23,7 +23,7 @@ def index(call: Call[Compute]) -> Reply:
         zones = services.zones(connection)
         for row in services.find(connection):
             zone = services.zone(call.service, row, zones)
-            if zone_wanted in (None, zone) and kind in (None, row.topic):
+            if zone_wanted in (None, "", zone) and kind in (None, row.topic):
                 shown.append({"host_name": row.host, "service": row.topic, "zone": zone})
     return Reply({"hosts": shown})
 

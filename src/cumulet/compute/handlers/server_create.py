@@ -156,7 +156,14 @@ def _zones(call: Call[Compute], connection: Connection) -> set[str]:
 
 
 def _group(call: Call[Compute], connection: Connection, hints: Any) -> str | None:
-    if not isinstance(hints, Hints) or hints.group is None:
+    if not isinstance(hints, Hints):
+        return None
+    for name in ("different_host", "same_host"):
+        given = getattr(hints, name)
+        for one in [given] if isinstance(given, str) else given or ():
+            if not _UUID.match(one):
+                raise BadRequest(f"Invalid input for field/attribute {name}. Value: {one}. It is no uuid.")
+    if hints.group is None:
         return None
     try:
         return str(server_groups.load(connection, hints.group, call.ctx).id)

@@ -42,8 +42,9 @@ class File(Struct, forbid_unknown_fields=True):
 
 class Hints(Struct):
     group: Uuid | None = None
-    different_host: Uuid | list[Uuid] | None = None
-    same_host: Uuid | list[Uuid] | None = None
+    # Not `Uuid | list[Uuid]`: msgspec 0.22 frees the pattern of such a union twice. The handler checks each.
+    different_host: str | list[str] | None = None
+    same_host: str | list[str] | None = None
     query: Any = None
     target_cell: str | None = None
     different_cell: Any = None
