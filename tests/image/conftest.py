@@ -8,6 +8,19 @@ from pathlib import Path
 import pytest
 
 from tests.image.support import Images
+from tests.image.web import Web, serving_web
+
+TWO_STORES = """
+[DEFAULT]
+enabled_backends = fast:file, slow:file, web:http
+enabled_import_methods = [glance-direct, web-download, copy-image, glance-download]
+show_multiple_locations = True
+[glance_store]
+default_backend = fast
+[import_filtering_opts]
+allowed_hosts = [127.0.0.1]
+allowed_ports = [{port}]
+"""
 
 
 @pytest.fixture
@@ -31,3 +44,15 @@ def make_images(database_urls: Callable[[str], str], tmp_path: Path) -> Iterator
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    with serving_web() as server:
+        yield server
+
+
+@pytest.fixture
+def stores(make_images: Callable[[str], Images], web: Web) -> Images:
+    """A service with two directories and the web as its stores."""
+    return make_images(TWO_STORES.format(port=web.port))

@@ -68,7 +68,8 @@ class Images:
 
     def json(self, method: str, path: str, token: str | None = "member", *, status: int = 200, **rest: Any) -> Any:
         """The decoded answer, which must have the status."""
-        answer = self.call(method, path, token, **rest)
+        headers = {"Accept": "application/json", **rest.pop("headers", {})}
+        answer = self.call(method, path, token, headers=headers, **rest)
         assert answer.status == status, (answer.status, answer.body)
         return answer.json() if answer.body else None
 
