@@ -149,7 +149,7 @@ def test_every_job_is_done_exactly_once_while_engines_are_killed(cloud: Cloud, d
         with cloud.db.read() as conn:
             return backlog(conn, cloud.jobs).open
 
-    for number in range(400):
+    for number in range(1200):
         cloud.add_server(f"s{number}", "")
         cloud.enqueue("build", subject=f"s{number}", max_attempts=1000)
     engines = [start(), start()]
