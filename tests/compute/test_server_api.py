@@ -117,3 +117,13 @@ def test_old_microversions_show_less(cloud: Cloud) -> None:
     new = cloud.json("GET", f"/v2.1/servers/{server_id}", version="2.96")["server"]
     assert new["flavor"]["original_name"] and new["tags"] == [] and new["locked"] is False
     assert "OS-EXT-SRV-ATTR:host" not in new
+
+
+def test_the_request_id_has_its_old_name_too(cloud: Cloud) -> None:
+    answer = cloud.call("GET", "/v2.1/servers")
+    assert answer.headers["x-compute-request-id"] == answer.headers["x-openstack-request-id"]
+
+
+def test_addresses_are_shown_in_their_shortest_form(cloud: Cloud) -> None:
+    server_id = cloud.boot(accessIPv6="0000:0000:0000:0000:0000:babe:220.12.22.2")["id"]
+    assert cloud.show(server_id)["accessIPv6"] == "::babe:dc0c:1602"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 _PROJECT: Final = re.compile(r"^/(v2(?:\.1)?)/([0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(/.*)?$")
+_REQUEST_ID: Final = "x-openstack-request-id"
 Wsgi = Callable[..., Iterable[bytes]]
 
 
@@ -24,4 +25,14 @@ class ProjectPaths:
             environ["PATH_INFO"] = f"/v2.1{match[3] or '/'}"
         elif path.startswith("/v2/") and len(path) > 4:
             environ["PATH_INFO"] = f"/v2.1{path[3:]}"
-        return self._app(environ, start_response)
+        return self._app(environ, _with_old_name(start_response))
+
+
+def _with_old_name(start_response: Callable[..., Any]) -> Callable[..., Any]:
+    """The request id also as `x-compute-request-id`, which clients of Compute look for."""
+
+    def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+        ids = [("x-compute-request-id", value) for name, value in headers if name.lower() == _REQUEST_ID]
+        return start_response(status, [*headers, *ids], *rest)
+
+    return start

@@ -16,7 +16,7 @@ from cumulet.compute import peers
 from cumulet.compute.bodies import read
 from cumulet.compute.domain import flavors, key_pairs, quotas, server_groups, servers, services
 from cumulet.compute.handlers import requested_networks, server_views
-from cumulet.compute.handlers.servers import _address
+from cumulet.compute.handlers.servers import address_of
 from cumulet.compute.schemas.servers import SINCE, UNTIL, CreateBody, Hints, ServerFields
 from cumulet.compute.service import Compute
 from cumulet.kernel.errors import BadRequest, Forbidden, NotFound
@@ -262,8 +262,8 @@ def _row(
         "security_groups": encode([group.name for group in given.security_groups] or ["default"]),
         "volumes": "[]",
         "personality": msgspec.json.encode([] if given.personality is UNSET else given.personality).decode(),
-        "access_ip_v4": _address("accessIPv4", given.access_ip_v4, 4),
-        "access_ip_v6": _address("accessIPv6", given.access_ip_v6, 6),
+        "access_ip_v4": address_of("accessIPv4", given.access_ip_v4, 4),
+        "access_ip_v6": address_of("accessIPv6", given.access_ip_v6, 6),
         "root_device_name": "/dev/vda",
         "locked": False,
         "auto_disk_config": given.disk_config != "MANUAL",

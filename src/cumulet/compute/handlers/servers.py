@@ -67,8 +67,8 @@ def update(call: Call[Compute], server_id: str) -> Reply:
         "name": given.name.strip() if isinstance(given.name, str) else UNSET,
         "description": given.description,
         "hostname": given.hostname,
-        "access_ip_v4": _address("accessIPv4", given.access_ip_v4, 4),
-        "access_ip_v6": _address("accessIPv6", given.access_ip_v6, 6),
+        "access_ip_v4": address_of("accessIPv4", given.access_ip_v4, 4),
+        "access_ip_v6": address_of("accessIPv6", given.access_ip_v6, 6),
         "auto_disk_config": UNSET if given.disk_config is UNSET else given.disk_config == "AUTO",
     }
     values = {key: value for key, value in wanted.items() if value is not UNSET}
@@ -83,12 +83,14 @@ def update(call: Call[Compute], server_id: str) -> Reply:
     return Reply({"server": server_views.detailed(call, row, seen, states, extended=False, groups=groups)})
 
 
-def _address(name: str, value: Any, version: int) -> Any:
+def address_of(name: str, value: Any, version: int) -> Any:
+    """An access address in its shortest form; None to clear it, UNSET where none was given. Raises BadRequest."""
     if not isinstance(value, str) or value == "":
         return value if value is UNSET else None
     try:
-        if ipaddress.ip_address(value).version == version:
-            return value
+        address = ipaddress.ip_address(value)
+        if address.version == version:
+            return str(address)
     except ValueError:
         pass  # refused below, with the wrong version
     raise BadRequest(f"Invalid input for field/attribute {name}. Value: {value}. '{value}' is not a 'ipv{version}'")
