@@ -6,7 +6,7 @@ import falcon
 
 from cumulet.kernel import clock
 from cumulet.kernel.environment import Environment
-from cumulet.kernel.http import Api, application
+from cumulet.kernel.http import Api, Authenticator, application
 from cumulet.kernel.migrate import Schema
 from cumulet.kernel.policy import Policy
 from cumulet.network import options, policies
@@ -33,13 +33,14 @@ def build_service(env: Environment) -> Network:
     )
 
 
-def build_api(network: Network) -> falcon.App:
+def build_api(network: Network, authenticate: Authenticator | None = None) -> falcon.App:
+    """`authenticate` is for tests; otherwise Identity is asked about tokens."""
     return application(
         Api(
             name="network",
             service=network,
             routes=ROUTES,
-            authenticate=network.env.authenticator("network"),
+            authenticate=authenticate or network.env.authenticator("network"),
             error_body=error_body,
             health=network.db.ping,
         )

@@ -35,9 +35,9 @@ def text(maximum: int | None = 255, *, minimum: int = 0) -> Check:
     return check
 
 
-def plain_text(maximum: int = 255) -> Check:
+def plain_text(maximum: int = 255, *, minimum: int = 0) -> Check:
     """Text that is written into a host's configuration one day: no control characters, so never a second line."""
-    base = text(maximum)
+    base = text(maximum, minimum=minimum)
 
     def check(value: Any) -> str:
         given: str = base(value)

@@ -86,15 +86,16 @@ class Noun:
         service, query, ctx = call.service, call.query(), call.ctx
         maximum = max(0, service.conf.pagination_max_limit)
         request = listing.asked(self.source, self.attributes, query, maximum)
+        target = _owned(ctx.project_id)
         with service.db.read() as connection:
             if self.parent is not None:
                 (parent_id,) = params.values()
-                self.parent.show_row(call, connection, parent_id)
+                target |= _above(self.parent.show_row(call, connection, parent_id))
                 request.conditions.append(self.source.table.c[self.parent_key] == parent_id)
-            if service.policy.allows(ctx, self._rule("get"), {"project_id": ctx.project_id, **_owned(ctx.project_id)}):
+            things: list[Thing] = []
+            more = False
+            if service.policy.allows(ctx, self._rule("get"), target):
                 things, more = self._page(call, connection, request)
-            else:
-                things, more = [], False
         body: dict[str, Any] = {self.plural: self._chosen(things, request.fields)}
         url = call.base_url + str(call.req.path)
         links = listing.links(self.plural, url, query, [thing.id for thing in things], request, more)
@@ -119,19 +120,20 @@ class Noun:
     def show(self, call: Call[Network], **params: str) -> Reply:
         *above, identifier = params.values()
         with call.service.db.read() as connection:
+            target: dict[str, Any] = {}
             if self.parent is not None:
-                self.parent.show_row(call, connection, above[0])
+                target = _above(self.parent.show_row(call, connection, above[0]))
+                if self.source.load(connection, identifier)._mapping[self.parent_key] != above[0]:
+                    raise self.missing(identifier)
             thing = self.source.thing(connection, identifier, call.ctx)
-            if thing is None or not self._may_see(call, thing, above):
+            if thing is None or not self._may_see(call, thing, target):
                 raise self.missing(identifier)
             things = self.present(call, connection, [thing])
         return Reply({self.name: self._chosen(things, listing.fields_of(call.query()))[0]})
 
-    def _may_see(self, call: Call[Network], thing: Thing, above: list[str]) -> bool:
-        if above and getattr(thing, self.parent_key, above[0]) != above[0]:
-            return False
-        project_id = getattr(thing, "project_id", None)
-        return call.service.policy.allows(call.ctx, self._rule("get"), {**_owned(project_id), **_sharing(thing)})
+    def _may_see(self, call: Call[Network], thing: Thing, target: dict[str, Any]) -> bool:
+        target |= {**_owned(getattr(thing, "project_id", None)), **_sharing(thing)}
+        return call.service.policy.allows(call.ctx, self._rule("get"), target)
 
     def show_row(self, call: Call[Network], connection: Connection, identifier: str, *, lock: bool = False) -> Row[Any]:
         """The whole row, if the caller may see it. Raises the noun's 404."""
@@ -140,15 +142,20 @@ class Noun:
             raise self.missing(identifier)
         return row
 
-    def _load(self, call: Call[Network], connection: Connection, params: dict[str, str]) -> Row[Any]:
-        """The row that a path names, locked, if the caller may see it."""
+    def _load(
+        self, call: Call[Network], connection: Connection, params: dict[str, str]
+    ) -> tuple[Row[Any], dict[str, Any]]:
+        """The row that a path names, locked, if the caller may see it, and what access rules see of it."""
         *above, identifier = params.values()
+        more: dict[str, Any] = {}
         if self.parent is not None:
-            self.parent.show_row(call, connection, above[0], lock=True)
-        row = self.show_row(call, connection, identifier, lock=True)
-        if above and row._mapping[self.parent_key] != above[0]:
+            more = _above(self.parent.show_row(call, connection, above[0], lock=True))
+        row = self.source.load(connection, identifier, call.ctx, lock=True)
+        target = {**self.target(row), **more}
+        mine = not above or row._mapping[self.parent_key] == above[0]
+        if not mine or not call.service.policy.allows(call.ctx, self._rule("get"), target):
             raise self.missing(identifier)
-        return row
+        return row, target
 
     def target(self, row: Row[Any]) -> dict[str, Any]:
         """What access rules see of a row."""
@@ -173,49 +180,34 @@ class Noun:
         service = call.service
         values, given, bulk = creations(call.raw_json(), self.name, self.plural, self.attributes, call.ctx)
         with service.write() as connection:
-            above = self._above(call, connection, params)
+            above: Values = {}
+            target: dict[str, Any] = {}
+            if self.parent is not None:
+                (parent_id,) = params.values()
+                above = {self.parent_key: parent_id}
+                target = _above(self.parent.show_row(call, connection, parent_id, lock=True))
             for item, names in zip(values, given, strict=True):
-                item.update(above.values)
-                self._may(call, connection, "create", {**item, **_owned(item.get("project_id")), **above.target}, names)
+                item.update(above)
+                self._may(call, connection, "create", {**item, **_owned(item.get("project_id")), **target}, names)
             ids = [self.domain.create(service, connection, call.ctx, item) for item in values]
             things = self.present(call, connection, self.source.things(connection, ids))
         return Reply({self.plural: things} if bulk else {self.name: things[0]}, 201)
-
-    def _above(self, call: Call[Network], connection: Connection, params: dict[str, str]) -> _Above:
-        """What a nested noun takes from its parent, which is locked: its id, and its owner for the rules."""
-        if self.parent is None:
-            return _NOTHING_ABOVE
-        parent_id = next(iter(params.values()))
-        row = self.parent.show_row(call, connection, parent_id, lock=True)
-        return _Above({self.parent_key: parent_id}, self._parents_target(row))
-
-    @staticmethod
-    def _parents_target(row: Row[Any]) -> dict[str, Any]:
-        owner = row._mapping.get("project_id")
-        return {"ext_parent:tenant_id": owner, "ext_parent:project_id": owner}
 
     def update(self, call: Call[Network], **params: str) -> Reply:
         service = call.service
         values = changes(call.raw_json(), self.name, self.attributes)
         with service.write() as connection:
-            row = self._load(call, connection, params)
-            target = {**self.target(row), **values, **self._target_above(connection, params)}
-            self._may(call, connection, "update", target, frozenset(values))
+            row, target = self._load(call, connection, params)
+            self._may(call, connection, "update", {**target, **values}, frozenset(values))
             check_revision(call, row)
             self.domain.update(service, connection, call.ctx, row, values)
             things = self.present(call, connection, self.source.things(connection, [row.id]))
         return Reply({self.name: things[0]})
 
-    def _target_above(self, connection: Connection, params: dict[str, str]) -> dict[str, Any]:
-        if self.parent is None:
-            return {}
-        return self._parents_target(self.parent.source.load(connection, next(iter(params.values()))))
-
     def delete(self, call: Call[Network], **params: str) -> Reply:
         service = call.service
         with service.write() as connection:
-            row = self._load(call, connection, params)
-            target = {**self.target(row), **self._target_above(connection, params)}
+            row, target = self._load(call, connection, params)
             self._may(call, connection, "delete", target, frozenset())
             check_revision(call, row)
             self.domain.delete(service, connection, call.ctx, row)
@@ -239,17 +231,14 @@ class Noun:
                 raise forbidden(f"rule:{rule} and rule:{rule}:{key}")
 
 
-@dataclass(frozen=True)
-class _Above:
-    values: Values
-    target: dict[str, Any]
-
-
-_NOTHING_ABOVE = _Above({}, {})
-
-
 def _owned(project_id: str | None) -> dict[str, Any]:
     return {"project_id": project_id, "tenant_id": project_id}
+
+
+def _above(parent: Row[Any]) -> dict[str, Any]:
+    """What access rules see of the noun above."""
+    owner = parent._mapping.get("project_id")
+    return {"ext_parent:tenant_id": owner, "ext_parent:project_id": owner}
 
 
 def _sharing(thing: Thing) -> dict[str, Any]:

@@ -75,7 +75,6 @@ networks = _table(
     flag("shared", False),  # an access_as_shared policy for "*" exists
     flag("external", False),  # router:external
     flag("is_default", False),
-    flag("vlan_transparent", False),
     sa.Column("dns_domain", sa.String(255), nullable=False, default=""),
     identifier("qos_policy_id", nullable=True, index=True),
     json_text("availability_zone_hints"),
@@ -177,11 +176,7 @@ ports = _table(
     identifier("qos_network_policy_id", nullable=True),
     sa.Column("ip_allocation", sa.String(16), nullable=False, default="immediate"),
     flag("propagate_uplink_status", True),
-    sa.Column("numa_affinity_policy", sa.String(16)),
-    json_text("hints"),
     json_text("trunk_details", nullable=True),
-    sa.Column("hardware_offload_type", sa.String(16)),
-    flag("trusted", False),
     json_text("resource_request", nullable=True),
     # The binding that is active; others are in port_bindings while a server migrates.
     sa.Column("binding_host_id", sa.String(255), nullable=False, default="", index=True),
@@ -279,7 +274,6 @@ routers = _table(
     identifier("gateway_network_id", nullable=True, index=True),
     flag("enable_snat"),
     json_text("external_gateway_info", nullable=True),
-    json_text("external_gateways"),
     json_text("routes"),
     json_text("availability_zone_hints"),
     json_text("availability_zones"),  # of its L3 agents
@@ -439,6 +433,13 @@ service_profiles = _table(
     sa.Column("driver", sa.String(1024), nullable=False, default=""),
     sa.Column("metainfo", sa.String(4096), nullable=False, default=""),
     flag("enabled"),
+)
+auto_allocated_topologies = _table(
+    "auto_allocated_topologies",
+    sa.Column("project_id", sa.String(255), primary_key=True),
+    identifier("network_id"),
+    identifier("router_id"),
+    _cascade("network_id", "networks.id"),
 )
 state_generation = _table(
     # Counted up by every change that a host must act on, as the last thing of its transaction: so generations are

@@ -12,7 +12,7 @@ from cumulet.kernel.context import Context
 from cumulet.kernel.errors import NotFound
 from cumulet.kernel.ids import uuid_id
 from cumulet.network.attributes import Values
-from cumulet.network.domain import base, networks, ports, quotas
+from cumulet.network.domain import base, networks, ports, qos_policies, quotas
 from cumulet.network.domain.source import Source, Thing
 from cumulet.network.errors import bad_request, conflict
 from cumulet.network.service import Network
@@ -75,6 +75,7 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
     parent = networks.load(connection, network_id, ctx)
     if not parent.external:
         raise bad_request(f"Network {network_id} is not a valid external network", "BadRequest")
+    qos_policies.require_usable(connection, ctx, values.get("qos_policy_id"))
     floating_id = uuid_id()
     wish: Values = {}
     if values.get("floating_ip_address"):
@@ -83,9 +84,8 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
         wish["subnet_id"] = values["subnet_id"]
     fixed: Values = {"fixed_ips": [wish]} if wish else {}
     port = ports.create_internal(
-        network, connection, network_id=network_id, device_id=floating_id, device_owner=OWNER, **fixed
+        network, connection, network_id=network_id, device_id=floating_id, device_owner=OWNER, status="N/A", **fixed
     )
-    connection.execute(sa.update(port_table).where(port_table.c.id == port.id).values(status="N/A"))
     address = next(
         (entry["ip_address"] for entry in base.from_json(port.fixed_ips) if ":" not in entry["ip_address"]), None
     )
@@ -111,6 +111,7 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
     )
     row |= _association(connection, ctx, network_id, values, floating_id)
     connection.execute(sa.insert(floating_ips).values(**row))
+    network.touch("router", row["router_id"])
     return floating_id
 
 
@@ -124,7 +125,7 @@ def _association(connection: Connection, ctx: Context, network_id: str, values: 
     port = ports.load(connection, port_id, ctx)
     fixed = _fixed_address(port, values.get("fixed_ip_address"))
     _require_free(connection, port, fixed["ip_address"], floating_id)
-    router_id = _router_between(connection, fixed["subnet_id"], network_id)
+    router_id = router_between(connection, fixed["subnet_id"], network_id)
     if router_id is None:
         raise NotFound(
             f"External network {network_id} is not reachable from subnet {fixed['subnet_id']}.  Therefore, cannot "
@@ -167,7 +168,7 @@ def _require_free(connection: Connection, port: Row[Any], address: str, floating
         )
 
 
-def _router_between(connection: Connection, subnet_id: str, network_id: str) -> str | None:
+def router_between(connection: Connection, subnet_id: str, network_id: str) -> str | None:
     query = (
         sa.select(routers.c.id)
         .join(router_ports, router_ports.c.router_id == routers.c.id)
@@ -183,6 +184,7 @@ def _router_between(connection: Connection, subnet_id: str, network_id: str) -> 
 def update(network: Network, connection: Connection, ctx: Context, row: Row[Any], values: Values) -> None:
     """Associate, re-associate or (port_id null or absent) disassociate, as the original does."""
     changes: Values = {key: values[key] for key in ("description", "qos_policy_id") if key in values}
+    qos_policies.require_usable(connection, ctx, changes.get("qos_policy_id"))
     if "port_id" in values or "fixed_ip_address" in values:
         _require_no_forwardings(connection, row, values)
         given = dict(values)
@@ -200,6 +202,7 @@ def update(network: Network, connection: Connection, ctx: Context, row: Row[Any]
             "status": "DOWN",
         }
     base.change(network, connection, floating_ips, row.id, **changes)
+    network.touch("router", row.router_id, changes.get("router_id", ""))
 
 
 def _require_no_forwardings(connection: Connection, row: Row[Any], values: Values) -> None:
@@ -216,4 +219,7 @@ def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]
     connection.execute(sa.delete(port_forwardings).where(port_forwardings.c.floatingip_id == row.id))
     base.forget_tags(connection, row.id)
     connection.execute(sa.delete(floating_ips).where(floating_ips.c.id == row.id))
-    ports.remove(connection, row.floating_port_id)
+    network.touch("router", row.router_id)
+    port = ports.SOURCE.find(connection, row.floating_port_id)
+    if port is not None:
+        ports.remove(network, connection, port)

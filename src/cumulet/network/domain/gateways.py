@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection, Row
 
 from cumulet.kernel.context import Context
 from cumulet.network.attributes import Values
-from cumulet.network.domain import base, networks, ports
+from cumulet.network.domain import base, networks, ports, qos_policies
 from cumulet.network.errors import bad_request, conflict
 from cumulet.network.service import Network
 from cumulet.network.tables import floating_ips, router_ports, routers
@@ -30,6 +30,7 @@ def set_gateway(network: Network, connection: Connection, ctx: Context, row: Row
     parent = networks.load(connection, network_id, ctx)
     if not parent.external:
         raise bad_request(f"Bad router request: Network {network_id} is not an external network.", "BadRequest")
+    qos_policies.require_usable(connection, ctx, info.get("qos_policy_id"))
     wanted = info.get("external_fixed_ips")
     port = ports.load(connection, row.gateway_port_id) if row.gateway_port_id is not None else None
     if port is not None and port.network_id != network_id:
@@ -80,7 +81,9 @@ def _store(
         gateway_network_id=port.network_id,
         enable_snat=snat,
         external_gateway_info=base.to_json(info),
+        qos_policy_id=qos_policy_id,
     )
+    network.touch("router", router_id)
 
 
 def clear(network: Network, connection: Connection, row: Row[Any]) -> None:
@@ -94,6 +97,8 @@ def clear(network: Network, connection: Connection, row: Row[Any]) -> None:
             f"Gateway cannot be updated for router {row.id}, since a gateway to external network "
             f"{row.gateway_network_id} is required by one or more floating IPs.",
         )
-    ports.remove(connection, row.gateway_port_id)
-    empty = {"gateway_port_id": None, "gateway_network_id": None, "external_gateway_info": None, "enable_snat": True}
+    ports.remove(network, connection, ports.load(connection, row.gateway_port_id))
+    network.touch("router", row.id)
+    empty: Values = {"gateway_port_id": None, "gateway_network_id": None, "external_gateway_info": None}
+    empty |= {"enable_snat": True, "qos_policy_id": None}
     base.change(network, connection, routers, row.id, **empty)

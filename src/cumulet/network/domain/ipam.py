@@ -12,7 +12,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
+from sqlalchemy.exc import IntegrityError
 
+from cumulet.kernel.db import violates_unique
 from cumulet.kernel.errors import Conflict
 from cumulet.kernel.upsert import insert_if_absent
 from cumulet.network.domain import base
@@ -46,6 +48,24 @@ def take(connection: Connection, subnet: Row[Any], address: str, port_id: str) -
         raise Conflict(
             f"IP address {address} already allocated in subnet {subnet.id}", code="IpAddressAlreadyAllocated"
         )
+
+
+def take_many(connection: Connection, subnet: Row[Any], wanted: list[tuple[str, str]]) -> None:
+    """Give addresses to ports, as (address, port id). Raises Conflict when one has an owner."""
+    if not wanted:
+        return
+    rows = [
+        {"network_id": subnet.network_id, "subnet_id": subnet.id, "ip_address": address, "port_id": port_id}
+        for address, port_id in wanted
+    ]
+    try:
+        connection.execute(sa.insert(ip_allocations), rows)
+    except IntegrityError as error:
+        if violates_unique(error):
+            raise Conflict(
+                f"An address of subnet {subnet.id} is already allocated", code="IpAddressAlreadyAllocated"
+            ) from None
+        raise
 
 
 def take_any(connection: Connection, subnet: Row[Any], port_id: str) -> str | None:

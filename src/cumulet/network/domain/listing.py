@@ -146,6 +146,8 @@ def page(
     """
     layout = source.layout(None if names is None else {*names, "id"})
     query = sa.select(*layout.columns)
+    if source.restricted is not None:
+        query = query.where(source.restricted)
     narrowed = source.visible is not None and not sees_everything(ctx)
     if narrowed:
         assert source.visible is not None

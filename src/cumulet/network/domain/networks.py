@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -13,8 +13,8 @@ from cumulet.kernel.context import Context
 from cumulet.kernel.errors import NotFound
 from cumulet.kernel.ids import uuid_id
 from cumulet.network.attributes import Values
-from cumulet.network.domain import base, ports, quotas, segments
-from cumulet.network.domain.source import Source, Thing, field_name
+from cumulet.network.domain import base, ports, qos_policies, quotas, segments
+from cumulet.network.domain.source import Source, Thing, field_name, seen_as
 from cumulet.network.errors import bad_request, conflict, invalid_input
 from cumulet.network.service import Network
 from cumulet.network.tables import floating_ips, networks, routers, subnets
@@ -59,7 +59,6 @@ SOURCE = Source(
         "qos_policy_id",
         "dns_domain",
         "is_default",
-        "vlan_transparent",
         *PROVIDER,
     ),
     where={"router:external": networks.c.external, **_PROVIDER_COLUMNS},
@@ -85,13 +84,24 @@ def dress(network: Network, connection: Connection, ctx: Context, things: Sequen
                 setattr(thing, field_name(key), msgspec.UNSET)
 
 
-_OWNER = sa.select(networks.c.project_id).where(networks.c.id == sa.bindparam("sought"))
+class Standing(NamedTuple):
+    """What access rules ask about a network: whose it is, and whether it is shared with the caller."""
+
+    owner: str
+    shared: bool
 
 
-def owner_of(connection: Connection, network_id: str | None) -> str | None:
-    """The project a network belongs to, None when there is no such network."""
-    owner: str | None = connection.execute(_OWNER, {"sought": network_id or ""}).scalar()
-    return owner
+_STANDING = sa.select(
+    networks.c.project_id, sa.or_(networks.c.shared, networks.c.id.in_(base.shared_with_caller("network"))), VISIBLE
+).where(networks.c.id == sa.bindparam("sought"))
+
+
+def standing(connection: Connection, network_id: str, ctx: Context, *, unseen: bool = False) -> Standing:
+    """Raises the 404; also for a network that the caller may not see, unless it may be `unseen`."""
+    row = connection.execute(_STANDING, {"sought": network_id, **seen_as(ctx)}).first()
+    if row is None or not (row[2] or unseen or base.sees_everything(ctx)):
+        raise missing(network_id)
+    return Standing(row[0], bool(row[1]))
 
 
 def create(network: Network, connection: Connection, ctx: Context, values: Values) -> str:
@@ -99,13 +109,18 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
     project_id = values["project_id"]
     quotas.require(network, connection, project_id, "network")
     wanted = _wanted_segments(values)
+    qos_policies.require_usable(connection, ctx, values.get("qos_policy_id"))
+    values.setdefault("qos_policy_id", qos_policies.default_of(connection, project_id))
     network_id = uuid_id()
     row = base.new_row(network, {"id": network_id, "status": "ACTIVE", "subnets": "[]", "availability_zones": "[]"})
     row |= _columns(values)
     row["project_id"] = project_id
     row |= {"mtu": 0, "revision_number": 1}
     connection.execute(sa.insert(networks).values(**row))
-    found = [segments.allocate(network, connection, network_id, one, index) for index, one in enumerate(wanted)]
+    found = [
+        segments.allocate(network, connection, network_id, one, index, project_id=project_id)
+        for index, one in enumerate(wanted)
+    ]
     changes: Values = {"mtu": _mtu(values.get("mtu"), segments.mtu(network, found))}
     if len(found) == 1:
         changes |= found[0]
@@ -168,6 +183,10 @@ def update(network: Network, connection: Connection, ctx: Context, row: Row[Any]
     if any(values.get(key) is not None and values[key] != current for key, current in _provider_of(row).items()):
         raise invalid_input("Plugin does not support updating provider attributes")
     changes = _columns(values)
+    if "qos_policy_id" in values:
+        qos_policies.require_usable(connection, ctx, values["qos_policy_id"])
+        mine = port_table.c.network_id == row.id
+        connection.execute(sa.update(port_table).where(mine).values(qos_network_policy_id=values["qos_policy_id"]))
     if "mtu" in values:
         _check_subnets_fit(connection, row.id, values["mtu"])
         found = base_segments(connection, row.id)
@@ -247,8 +266,8 @@ def _require_only_default(connection: Connection, network_id: str, external: boo
 def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]) -> None:
     """Takes DHCP's own ports and unused floating IPs along. Raises Conflict while any other port stands on it."""
     if row.external:
-        _drop_floating_ips(connection, row.id)
-    owned = sa.select(port_table.c.id, port_table.c.device_owner).where(port_table.c.network_id == row.id)
+        _drop_floating_ips(network, connection, row.id)
+    owned = sa.select(port_table).where(port_table.c.network_id == row.id)
     found = connection.execute(owned.with_for_update()).all()
     if any(port.device_owner not in ports.AUTOMATIC for port in found):
         raise conflict(
@@ -256,7 +275,7 @@ def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]
             f"Unable to complete operation on network {row.id}. There are one or more ports still in use on the "
             "network.",
         )
-    ports.remove(connection, *(port.id for port in found))
+    ports.remove(network, connection, *found)
     mine = sa.select(subnets.c.id).where(subnets.c.network_id == row.id)
     base.forget_tags(connection, row.id, *connection.execute(mine).scalars())
     connection.execute(sa.delete(subnets).where(subnets.c.network_id == row.id))
@@ -266,7 +285,7 @@ def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]
     network.touch("network", row.id)
 
 
-def _drop_floating_ips(connection: Connection, network_id: str) -> None:
+def _drop_floating_ips(network: Network, connection: Connection, network_id: str) -> None:
     """Floating IPs that lead nowhere end with their network, as by the original."""
     idle = sa.select(floating_ips.c.id, floating_ips.c.floating_port_id).where(
         floating_ips.c.floating_network_id == network_id,
@@ -277,4 +296,5 @@ def _drop_floating_ips(connection: Connection, network_id: str) -> None:
     if found:
         base.forget_tags(connection, *(row.id for row in found))
         connection.execute(sa.delete(floating_ips).where(floating_ips.c.id.in_([row.id for row in found])))
-        ports.remove(connection, *(row.floating_port_id for row in found))
+        carried = port_table.c.id.in_([row.floating_port_id for row in found])
+        ports.remove(network, connection, *connection.execute(sa.select(port_table).where(carried)).all())

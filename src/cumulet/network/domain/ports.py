@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
+from sqlalchemy.exc import IntegrityError
 
 from cumulet.kernel.context import Context
-from cumulet.kernel.errors import Conflict, NotFound
+from cumulet.kernel.db import violates_unique
+from cumulet.kernel.errors import NotFound
 from cumulet.kernel.ids import uuid_id
 from cumulet.network.attributes import Values
-from cumulet.network.domain import base, bindings, ipam, networks, quotas, security_groups
+from cumulet.network.domain import (
+    base,
+    bindings,
+    floating_targets,
+    ipam,
+    macs,
+    networks,
+    port_values,
+    qos_policies,
+    quotas,
+    security_groups,
+)
 from cumulet.network.domain.source import Condition, Source, Thing
-from cumulet.network.errors import bad_request, conflict, forbidden
+from cumulet.network.errors import bad_request, conflict
 from cumulet.network.service import Network
 from cumulet.network.tables import (
-    floating_ips,
     ip_allocations,
     port_bindings,
-    port_forwardings,
     port_security_groups,
     ports,
     router_ports,
@@ -33,7 +43,6 @@ from cumulet.network.tables import networks as network_table
 
 AUTOMATIC: Final = frozenset({"network:dhcp", "network:distributed", "network:routed", "network:local_ip"})
 """Owners whose ports go with their network."""
-_MAC_TRIES: Final = 16
 _JSON: Final = ("fixed_ips", "security_groups", "allowed_address_pairs", "extra_dhcp_opts", "dns_assignment")
 _PLAIN: Final = (
     "name",
@@ -134,27 +143,26 @@ def dress(network: Network, connection: Connection, ctx: Context, things: Sequen
 def create(network: Network, connection: Connection, ctx: Context, values: Values) -> str:
     """Raises BadRequest for what does not fit, Conflict for a MAC or address in use or the quota."""
     owner = values["device_owner"]
-    if owner.startswith("network:") and not base.sees_everything(ctx):
-        raise forbidden("rule:create_port and rule:create_port:device_owner")
     parent = networks.load(connection, values["network_id"], ctx)
+    qos_policies.require_usable(connection, ctx, values.get("qos_policy_id"))
     quotas.require(network, connection, values["project_id"], "port")
     port_id = uuid_id()
     secured = values.get("port_security_enabled", parent.port_security_enabled and not owner.startswith("network:"))
     groups = _groups(network, connection, ctx, values, secured)
-    _check_pairs(network, values.get("allowed_address_pairs") or [], secured)
-    mac = values.get("mac_address")
+    port_values.check_pairs(network, values.get("allowed_address_pairs") or [], secured)
+    mac = macs.choose(network, connection, parent.id, values.get("mac_address"))
     row = base.new_row(
         network,
         {
             "id": port_id,
             "project_id": values["project_id"],
             "network_id": parent.id,
-            "mac_address": mac or "",
-            "status": "DOWN",
+            "mac_address": mac,
+            "status": values.get("status", "DOWN"),
             "fixed_ips": "[]",
             "security_groups": base.to_json(groups),
+            "allowed_address_pairs": base.to_json(port_values.pairs_of(values.get("allowed_address_pairs") or [], mac)),
             "extra_dhcp_opts": base.to_json(values.get("extra_dhcp_opts") or []),
-            "hints": "{}",
             "dns_assignment": "[]",
             "revision_number": 1,
             "qos_network_policy_id": parent.qos_policy_id,
@@ -165,17 +173,65 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
             **bindings.columns(network, connection, values, owner),
         },
     )
-    row["mac_address"] = _insert_with_mac(network, connection, row, mac)
-    pairs = _pairs(values.get("allowed_address_pairs") or [], row["mac_address"])
-    fixed = ipam.assign(connection, parent.id, port_id, row["mac_address"], owner, values.get("fixed_ips"))
+    _insert(connection, row)
+    fixed = ipam.assign(connection, parent.id, port_id, mac, owner, values.get("fixed_ips"))
     changes = {
         "fixed_ips": base.to_json(fixed),
-        "allowed_address_pairs": base.to_json(pairs),
-        "dns_assignment": base.to_json(_dns(network, values.get("dns_name", ""), fixed)),
+        "dns_assignment": base.to_json(port_values.names_of(network, values.get("dns_name", ""), fixed)),
     }
-    connection.execute(sa.update(ports).where(ports.c.id == port_id).values(**changes))
-    _join_groups(connection, port_id, groups)
+    connection.execute(_STORE_ADDRESSES, {"sought": port_id, **changes})
+    _join_groups(network, connection, port_id, groups)
+    network.touch("network", parent.id)
+    network.touch("host", row["binding_host_id"])
     return port_id
+
+
+def store_addresses(
+    network: Network, connection: Connection, given: list[tuple[Row[Any], list[dict[str, str]]]]
+) -> None:
+    """Let ports show these addresses, whose allocation is the caller's affair."""
+    if not given:
+        return
+    now = network.now()
+    rows = [
+        {
+            "sought": port.id,
+            "addresses": base.to_json(fixed),
+            "names": base.to_json(port_values.names_of(network, port.dns_name, fixed)),
+            "now": now,
+        }
+        for port, fixed in given
+    ]
+    connection.execute(_CHANGE_ADDRESSES, rows)
+    for port, _ in given:
+        touch(network, port)
+
+
+_CHANGE_ADDRESSES = (
+    sa.update(ports)
+    .where(ports.c.id == sa.bindparam("sought"))
+    .values(
+        fixed_ips=sa.bindparam("addresses"),
+        dns_assignment=sa.bindparam("names"),
+        updated_at=sa.bindparam("now"),
+        revision_number=ports.c.revision_number + 1,
+    )
+)
+_STORE_ADDRESSES = (
+    sa.update(ports)
+    .where(ports.c.id == sa.bindparam("sought"))
+    .values(fixed_ips=sa.bindparam("fixed_ips"), dns_assignment=sa.bindparam("dns_assignment"))
+)
+
+
+def _insert(connection: Connection, row: Values) -> None:
+    """Raises Conflict where another writer took the MAC a moment ago."""
+    try:
+        connection.execute(sa.insert(ports), [row])
+    except IntegrityError as error:
+        if violates_unique(error):
+            raise macs.in_use(row["network_id"], row["mac_address"]) from None
+        raise
 
 
 def create_internal(network: Network, connection: Connection, **values: Any) -> Row[Any]:
@@ -184,31 +240,6 @@ def create_internal(network: Network, connection: Connection, **values: Any) -> 
     defaults = {"project_id": "", "name": "", "description": "", "admin_state_up": True, "port_security_enabled": False}
     port_id = create(network, connection, service, {**defaults, **values})
     return load(connection, port_id)
-
-
-def _insert_with_mac(network: Network, connection: Connection, row: Values, mac: str | None) -> str:
-    """Insert the port under a MAC that is new in its network. Raises Conflict for a given one in use."""
-    for _ in range(_MAC_TRIES):
-        candidate = mac or _random_mac(network)
-        taken = sa.select(ports.c.id).where(ports.c.network_id == row["network_id"], ports.c.mac_address == candidate)
-        if connection.execute(taken).first() is None:
-            connection.execute(
-                sa.insert(ports).values(**{**row, "mac_address": candidate, "allowed_address_pairs": "[]"})
-            )
-            return candidate
-        if mac is not None:
-            raise conflict(
-                "MacAddressInUse",
-                f"Unable to complete operation for network {row['network_id']}. The mac address {mac} is in use.",
-            )
-    raise Conflict(f"Unable to generate unique mac on network {row['network_id']}.", code="MacAddressGenerationFailure")
-
-
-def _random_mac(network: Network) -> str:
-    """`base_mac`'s first bytes (four when its fourth is set) and random ones."""
-    fixed = network.conf.base_mac.split(":")
-    kept = 4 if fixed[3] != "00" else 3
-    return ":".join([*fixed[:kept], *(f"{random.randrange(256):02x}" for _ in range(6 - kept))])
 
 
 def _groups(network: Network, connection: Connection, ctx: Context, values: Values, secured: bool) -> list[str]:
@@ -226,89 +257,58 @@ def _groups(network: Network, connection: Connection, ctx: Context, values: Valu
     return [security_groups.ensure_default(network, connection, values["project_id"])]
 
 
-def _join_groups(connection: Connection, port_id: str, groups: list[str]) -> None:
-    connection.execute(sa.delete(port_security_groups).where(port_security_groups.c.port_id == port_id))
+def _join_groups(
+    network: Network, connection: Connection, port_id: str, groups: list[str], before: list[str] | None = None
+) -> None:
+    """Let the port be in these groups; `before` are those it was in."""
+    if before:
+        connection.execute(sa.delete(port_security_groups).where(port_security_groups.c.port_id == port_id))
+    network.touch("security_group", *groups, *(before or ()))
     if groups:
         rows = [{"port_id": port_id, "security_group_id": group} for group in groups]
         connection.execute(sa.insert(port_security_groups), rows)
 
 
-def _check_pairs(network: Network, pairs: list[Values], secured: bool) -> None:
-    if pairs and not secured:
-        raise conflict(
-            "AddressPairAndPortSecurityRequired",
-            "Port Security must be enabled in order to have allowed address pairs on a port.",
-        )
-    if len(pairs) > network.conf.max_allowed_address_pair:
-        raise bad_request(
-            f"The number of allowed address pair exceeds the maximum {network.conf.max_allowed_address_pair}.",
-            "AllowedAddressPairExhausted",
-        )
-
-
-def _pairs(pairs: list[Values], mac: str) -> list[Values]:
-    return [{"ip_address": pair["ip_address"], "mac_address": pair.get("mac_address") or mac} for pair in pairs]
-
-
-def _dns(network: Network, name: str, fixed: list[dict[str, str]]) -> list[dict[str, str]]:
-    """What a guest's addresses are called: the port's name, or `host-10-0-0-4` without one."""
-    domain = network.conf.dns_domain.rstrip(".") + "."
-    found = []
-    for entry in fixed:
-        address = entry["ip_address"]
-        host = name or "host-" + address.replace(".", "-").replace(":", "-")
-        found.append({"hostname": host, "ip_address": address, "fqdn": f"{host}.{domain}"})
-    return found
-
-
 def update(network: Network, connection: Connection, ctx: Context, row: Row[Any], values: Values) -> None:
-    """Raises BadRequest, Conflict or Forbidden; a refused change leaves the port as it was."""
+    """Raises BadRequest or Conflict; a refused change leaves the port as it was."""
     owner = values.get("device_owner", row.device_owner)
-    if owner != row.device_owner and owner.startswith("network:") and not base.sees_everything(ctx):
-        raise forbidden("rule:update_port and rule:update_port:device_owner")
     changes: Values = {key: values[key] for key in _PLAIN if key in values}
+    if changes.get("qos_policy_id") != row.qos_policy_id:
+        qos_policies.require_usable(connection, ctx, changes.get("qos_policy_id"))
     secured = values.get("port_security_enabled", row.port_security_enabled)
-    mac = _changed_mac(connection, row, values)
+    mac = macs.changed(network, connection, row, values)
     if mac != row.mac_address:
         changes["mac_address"] = mac
     groups = _changed_groups(connection, ctx, row, values, secured)
     if groups is not None:
         changes["security_groups"] = base.to_json(groups)
-        _join_groups(connection, row.id, groups)
+        _join_groups(network, connection, row.id, groups, base.from_json(row.security_groups))
     pairs = values.get("allowed_address_pairs", base.from_json(row.allowed_address_pairs)) or []
-    _check_pairs(network, pairs, secured)
+    port_values.check_pairs(network, pairs, secured)
     if "allowed_address_pairs" in values:
-        changes["allowed_address_pairs"] = base.to_json(_pairs(pairs, mac))
+        changes["allowed_address_pairs"] = base.to_json(port_values.pairs_of(pairs, mac))
     fixed = base.from_json(row.fixed_ips)
     if "fixed_ips" in values and values["fixed_ips"] is not None:
-        fixed = _changed_addresses(connection, row, values["fixed_ips"], mac, owner)
+        fixed = _changed_addresses(network, connection, row, values["fixed_ips"], mac, owner)
         changes["fixed_ips"] = base.to_json(fixed)
     if "fixed_ips" in changes or "dns_name" in values:
-        changes["dns_assignment"] = base.to_json(_dns(network, values.get("dns_name", row.dns_name), fixed))
+        changes["dns_assignment"] = base.to_json(
+            port_values.names_of(network, values.get("dns_name", row.dns_name), fixed)
+        )
     if "extra_dhcp_opts" in values:
-        merged = _merged_options(base.from_json(row.extra_dhcp_opts), values["extra_dhcp_opts"] or [])
+        merged = port_values.merged_options(base.from_json(row.extra_dhcp_opts), values["extra_dhcp_opts"] or [])
         changes["extra_dhcp_opts"] = base.to_json(merged)
     changes |= bindings.changes(network, connection, row, values, owner)
     base.change(network, connection, ports, row.id, **changes)
+    touch(network, row)
+    network.touch("host", changes.get("binding_host_id", ""))
 
 
-def _changed_mac(connection: Connection, row: Row[Any], values: Values) -> str:
-    mac = values.get("mac_address")
-    if mac is None or mac == row.mac_address:
-        return str(row.mac_address)
-    if row.binding_host_id and row.binding_vif_type not in ("unbound", "binding_failed"):
-        raise conflict(
-            "PortBound",
-            f"Unable to complete operation on port {row.id}, port is already bound, port type: "
-            f"{row.binding_vif_type}, old_mac {row.mac_address}, new_mac {mac}.",
-        )
-    taken = sa.select(ports.c.id).where(ports.c.network_id == row.network_id, ports.c.mac_address == mac)
-    if connection.execute(taken).first() is not None:
-        raise conflict(
-            "MacAddressInUse",
-            f"Unable to complete operation for network {row.network_id}. The mac address {mac} is in use.",
-        )
-    return str(mac)
+def touch(network: Network, row: Row[Any]) -> None:
+    """What hosts must look at again when a port changes or goes: its network, its own host, the groups it is in."""
+    network.touch("network", row.network_id)
+    network.touch("host", row.binding_host_id)
+    network.touch("security_group", *base.from_json(row.security_groups))
 
 
 def _changed_groups(
@@ -336,7 +336,7 @@ def _changed_groups(
 
 
 def _changed_addresses(
-    connection: Connection, row: Row[Any], wanted: list[Values], mac: str, owner: str
+    network: Network, connection: Connection, row: Row[Any], wanted: list[Values], mac: str, owner: str
 ) -> list[dict[str, str]]:
     """Addresses that stay keep their rows; others are released before new ones are taken."""
     current = base.from_json(row.fixed_ips)
@@ -350,8 +350,10 @@ def _changed_addresses(
         else:
             free.remove(match)
             kept.append(match)
-    _require_not_floating(connection, row.id, [entry["ip_address"] for entry in free])
-    ipam.release(connection, row.id, [entry["ip_address"] for entry in free])
+    given_up = [entry["ip_address"] for entry in free]
+    floating_targets.lose_addresses(network, connection, row.id, given_up)
+    if given_up:
+        ipam.release(connection, row.id, given_up)
     added = ipam.assign(connection, row.network_id, row.id, mac, owner, new) if new else []
     return kept + [entry for entry in added if entry not in kept]
 
@@ -362,31 +364,11 @@ def _same(entry: dict[str, str], wish: Values) -> bool:
     return entry["subnet_id"] == wish.get("subnet_id")
 
 
-def _require_not_floating(connection: Connection, port_id: str, addresses: list[str]) -> None:
-    """A floating IP loses its target together with the address: it is disassociated, as by the original."""
-    if addresses:
-        mine = sa.and_(floating_ips.c.port_id == port_id, floating_ips.c.fixed_ip_address.in_(addresses))
-        cleared = {"port_id": None, "fixed_ip_address": None, "router_id": None, "status": "DOWN"}
-        connection.execute(sa.update(floating_ips).where(mine).values(**cleared))
-
-
-def _merged_options(current: list[Values], given: list[Values]) -> list[Values]:
-    """Options by name and version: a value of null takes one away, others stay."""
-    merged = {(option["opt_name"], option["ip_version"]): option for option in current}
-    for option in given:
-        key = (option["opt_name"], option["ip_version"])
-        if option["opt_value"] is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = option
-    return list(merged.values())
-
-
 def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]) -> None:
     """Raises Conflict for a router's or floating IP's port, a trunk's parent or subport."""
     _require_free(connection, row)
-    detach_floating_ips(connection, row.id)
-    remove(connection, row.id)
+    floating_targets.lose_port(network, connection, row.id)
+    remove(network, connection, row)
 
 
 def _require_free(connection: Connection, row: Row[Any]) -> None:
@@ -404,47 +386,13 @@ def _require_free(connection: Connection, row: Row[Any]) -> None:
         raise conflict("PortInUseAsSubPort", f"Port {row.id} is currently a subport for trunk {trunk}.")
 
 
-def detach_floating_ips(connection: Connection, port_id: str) -> None:
-    """Floating IPs and port forwardings that lead to the port end with it."""
-    cleared = {"port_id": None, "fixed_ip_address": None, "router_id": None, "status": "DOWN"}
-    connection.execute(sa.update(floating_ips).where(floating_ips.c.port_id == port_id).values(**cleared))
-    owners = sa.select(port_forwardings.c.floatingip_id).where(port_forwardings.c.internal_port_id == port_id)
-    affected = list(connection.execute(owners.distinct()).scalars())
-    if not affected:
-        return
-    connection.execute(sa.delete(port_forwardings).where(port_forwardings.c.internal_port_id == port_id))
-    for floating_id in affected:
-        refresh_forwardings(connection, floating_id)
-
-
-def refresh_forwardings(connection: Connection, floating_id: str) -> None:
-    """Bring the floating IP's own copy of its forwardings up to date (extension floating-ip-port-forwarding)."""
-    table = port_forwardings
-    rows = connection.execute(sa.select(table).where(table.c.floatingip_id == floating_id).order_by(table.c.created_at))
-    shown = [
-        {
-            "protocol": row.protocol,
-            "internal_ip_address": row.internal_ip_address,
-            "internal_port": row.internal_port,
-            "internal_port_range": row.internal_port_range,
-            "internal_port_id": row.internal_port_id,
-            "external_port": row.external_port,
-            "external_port_range": row.external_port_range,
-            "id": row.id,
-            "description": row.description,
-        }
-        for row in rows
-    ]
-    values: Values = {"port_forwardings": base.to_json(shown)}
-    if not shown:
-        values |= {"router_id": None, "status": "DOWN"}
-    connection.execute(sa.update(floating_ips).where(floating_ips.c.id == floating_id).values(**values))
-
-
-def remove(connection: Connection, *ids: str) -> None:
+def remove(network: Network, connection: Connection, *rows: Row[Any]) -> None:
     """Delete ports and all that hangs on them, without asking who needs them."""
-    if not ids:
+    if not rows:
         return
+    ids = [row.id for row in rows]
+    for row in rows:
+        touch(network, row)
     for table in (ip_allocations, port_security_groups, port_bindings, router_ports):
         connection.execute(sa.delete(table).where(table.c.port_id.in_(ids)))
     base.forget_tags(connection, *ids)

@@ -7,6 +7,7 @@ from sqlalchemy.engine import Connection
 
 from cumulet.kernel.errors import Conflict
 from cumulet.network import tables
+from cumulet.network.errors import bad_request
 from cumulet.network.service import Network
 
 COUNTED: dict[str, sa.Table] = {
@@ -66,6 +67,16 @@ def all_projects(network: Network, connection: Connection) -> list[dict[str, obj
         )
         limits[row.resource] = row.limit
     return list(found.values())
+
+
+def require_above_use(connection: Connection, project_id: str, limits: dict[str, int]) -> None:
+    """No limit below what is in use already (extension quota-check-limit-default). Raises BadRequest."""
+    for resource, limit in limits.items():
+        count = used(connection, project_id, resource) if limit >= 0 else 0
+        if 0 <= limit < count:
+            raise bad_request(
+                f"Quota limit {limit} for {resource} must be greater than or equal to already used {count}"
+            )
 
 
 def set_limits(connection: Connection, project_id: str, limits: dict[str, int]) -> None:

@@ -12,7 +12,7 @@ from cumulet.kernel.context import Context
 from cumulet.kernel.errors import NotFound
 from cumulet.kernel.ids import uuid_id
 from cumulet.network.attributes import Values
-from cumulet.network.domain import base, gateways, networks, ports, quotas, subnets
+from cumulet.network.domain import base, flavors, gateways, networks, ports, quotas, subnets
 from cumulet.network.domain.source import Source
 from cumulet.network.errors import bad_request, conflict
 from cumulet.network.service import Network
@@ -53,6 +53,7 @@ load = SOURCE.load
 def create(network: Network, connection: Connection, ctx: Context, values: Values) -> str:
     """Raises Conflict for the quota, and what `gateways.set_gateway` raises."""
     quotas.require(network, connection, values["project_id"], "router")
+    flavors.require_for_router(connection, values.get("flavor_id"))
     row = base.new_row(
         network,
         {
@@ -60,7 +61,6 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
             "project_id": values["project_id"],
             "status": "ACTIVE",
             "routes": "[]",
-            "external_gateways": "[]",
             "availability_zones": "[]",
             "availability_zone_hints": base.to_json(values.get("availability_zone_hints") or []),
             "enable_snat": True,
@@ -95,6 +95,7 @@ def update(network: Network, connection: Connection, ctx: Context, row: Row[Any]
         check_routes(network, connection, row.id, routes)
         changes["routes"] = base.to_json(routes)
     base.change(network, connection, routers, row.id, **changes)
+    network.touch("router", row.id)
 
 
 def check_routes(network: Network, connection: Connection, router_id: str, routes: list[Values]) -> None:
@@ -138,6 +139,7 @@ def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]
         gateways.clear(network, connection, row)
     base.forget_tags(connection, row.id)
     connection.execute(sa.delete(routers).where(routers.c.id == row.id))
+    network.touch("router", row.id)
 
 
 def add_interface(network: Network, connection: Connection, ctx: Context, row: Row[Any], body: Values) -> Values:
@@ -155,6 +157,7 @@ def add_interface(network: Network, connection: Connection, ctx: Context, row: R
     else:
         port, ids = _attach_subnet(network, connection, ctx, row, str(subnet_id))
     base.change(network, connection, routers, row.id)
+    network.touch("router", row.id)
     return _shown(row, port, ids)
 
 
@@ -193,6 +196,7 @@ def _attach_port(
         port_security_enabled=False,
     )
     _link(connection, row.id, port.id, INTERFACE)
+    ports.touch(network, port)
     return ports.load(connection, port.id), [subnet.id for subnet in found]
 
 
@@ -292,8 +296,9 @@ def remove_interface(network: Network, connection: Connection, ctx: Context, row
     for each in ids:
         _require_no_floating(connection, row.id, each)
         _require_no_route(connection, row, subnets.load(connection, each))
-    ports.remove(connection, port.id)
+    ports.remove(network, connection, port)
     base.change(network, connection, routers, row.id)
+    network.touch("router", row.id)
     return _shown(row, port, ids)
 
 
@@ -342,3 +347,4 @@ def change_routes(
     routes += [route for route in add if route not in routes]
     check_routes(network, connection, row.id, routes)
     base.change(network, connection, routers, row.id, routes=base.to_json(routes))
+    network.touch("router", row.id)

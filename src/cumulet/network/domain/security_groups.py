@@ -53,6 +53,15 @@ SOURCE = Source(
 load = SOURCE.load
 
 
+_OWNER = sa.select(security_groups.c.project_id).where(security_groups.c.id == sa.bindparam("sought"))
+
+
+def owner_of(connection: Connection, group_id: str | None) -> str | None:
+    """The project a group belongs to, None when there is no such group."""
+    owner: str | None = connection.execute(_OWNER, {"sought": group_id or ""}).scalar()
+    return owner
+
+
 def dress(network: Network, connection: Connection, ctx: Context, things: Sequence[Thing]) -> None:
     """Rules are shown with their group; `shared` also when it is with the caller's project alone."""
     rules = security_group_rules.of_groups(connection, [thing.id for thing in things])

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Row
 
 from cumulet.kernel.errors import BadRequest, Conflict, ServiceUnavailable
 from cumulet.kernel.upsert import insert_if_absent
 from cumulet.network.attributes import Values
-from cumulet.network.domain import base
+from cumulet.network.domain import base, segment_ranges
 from cumulet.network.errors import invalid_input
 from cumulet.network.service import Network
 from cumulet.network.tables import segment_allocations, segments
@@ -54,7 +54,13 @@ def _flat_allowed(network: Network, physical: str) -> bool:
 
 
 def allocate(
-    network: Network, connection: Connection, network_id: str, wanted: Values | None, index: int = 0
+    network: Network,
+    connection: Connection,
+    network_id: str,
+    wanted: Values | None,
+    index: int = 0,
+    *,
+    project_id: str = "",
 ) -> Values:
     """Give a network a segment: the one an administrator asked for, else the first of the configured types with room.
 
@@ -64,18 +70,33 @@ def allocate(
     segment_id = base.uuid_id()
     if wanted is not None:
         check(network, wanted)
-        found = _reserve(network, connection, segment_id, wanted)
+        found = _reserve(network, connection, segment_id, wanted, project_id)
     else:
-        found = _reserve_any(network, connection, segment_id)
-    row = base.new_row(network, {"id": segment_id, "project_id": "", "name": "", "description": "", **found})
-    connection.execute(sa.insert(segments).values(**row, network_id=network_id, segment_index=index))
+        found = _reserve_any(network, connection, segment_id, project_id)
+    _insert(network, connection, segment_id, network_id, found, index)
     return found
 
 
-def _reserve_any(network: Network, connection: Connection, segment_id: str) -> Values:
+def allocate_one(network: Network, connection: Connection, parent: Row[Any], wanted: Values, index: int) -> str:
+    """Give a network one more segment. Returns its id; raises like `allocate`."""
+    segment_id = base.uuid_id()
+    check(network, wanted)
+    found = _reserve(network, connection, segment_id, wanted, parent.project_id)
+    _insert(network, connection, segment_id, parent.id, found, index)
+    return segment_id
+
+
+def _insert(
+    network: Network, connection: Connection, segment_id: str, network_id: str, found: Values, index: int
+) -> None:
+    row = base.new_row(network, {"id": segment_id, "project_id": "", "name": "", "description": "", **found})
+    connection.execute(sa.insert(segments).values(**row, network_id=network_id, segment_index=index))
+
+
+def _reserve_any(network: Network, connection: Connection, segment_id: str, project_id: str) -> Values:
     for kind in network.conf.ml2.tenant_network_types:
         try:
-            return _reserve(network, connection, segment_id, {"network_type": kind})
+            return _reserve(network, connection, segment_id, {"network_type": kind}, project_id)
         except ServiceUnavailable:
             continue
     raise ServiceUnavailable(
@@ -83,7 +104,7 @@ def _reserve_any(network: Network, connection: Connection, segment_id: str) -> V
     )
 
 
-def _reserve(network: Network, connection: Connection, segment_id: str, wanted: Values) -> Values:
+def _reserve(network: Network, connection: Connection, segment_id: str, wanted: Values, project_id: str) -> Values:
     kind, physical, number = wanted["network_type"], wanted.get("physical_network"), wanted.get("segmentation_id")
     if kind == "local":
         return {"network_type": kind, "physical_network": None, "segmentation_id": None}
@@ -97,7 +118,7 @@ def _reserve(network: Network, connection: Connection, segment_id: str, wanted: 
         if not _take(connection, segment_id, kind, physical or "", number):
             raise _in_use(kind, physical, number)
         return {"network_type": kind, "physical_network": physical, "segmentation_id": number}
-    for place, candidate in _candidates(network, connection, kind, physical):
+    for place, candidate in _candidates(network, connection, kind, physical, project_id):
         if _take(connection, segment_id, kind, place or "", candidate):
             return {"network_type": kind, "physical_network": place, "segmentation_id": candidate}
     raise ServiceUnavailable(
@@ -120,10 +141,13 @@ def _take(connection: Connection, segment_id: str, kind: str, physical: str, num
 
 
 def _candidates(
-    network: Network, connection: Connection, kind: str, physical: str | None
+    network: Network, connection: Connection, kind: str, physical: str | None, project_id: str
 ) -> Iterator[tuple[str | None, int]]:
     """Ids worth trying: a few at random first, which nearly always hits, then every one that is free."""
-    ranges = list(_ranges(network, kind, physical))
+    written = segment_ranges.of_project(connection, kind, project_id)
+    ranges = list(_ranges(network, kind, physical)) if written is None else written
+    if physical is not None:
+        ranges = [one for one in ranges if one[0] == physical]
     for _ in range(_TRIES if ranges else 0):
         place, low, high = random.choice(ranges)
         yield place, random.randint(low, high)

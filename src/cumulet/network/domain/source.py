@@ -54,6 +54,7 @@ class Source:
     `shown` names the attributes in order; a name without an entry in `where` is the column of that name. `extra` are
     attributes that no column holds and somebody else fills in. `visible` is the condition for rows that a caller who
     is no administrator may see (None: all of them). `filters` make conditions of query keys that are not columns.
+    `restricted` is the condition for the rows that are this noun at all, where a table has several.
     """
 
     def __init__(
@@ -66,11 +67,13 @@ class Source:
         extra: Sequence[str] = (),
         visible: Condition | None = None,
         filters: Mapping[str, Filter] | None = None,
+        restricted: Condition | None = None,
     ) -> None:
         self.table = table
         self.missing = missing
         self.visible = visible
         self.filters = dict(filters or {})
+        self.restricted = restricted
         self._shown = {name: _shown(table, name, (where or {}).get(name)) for name in shown}
         fields = [*shown, *extra]
         self.kind = msgspec.defstruct(
@@ -87,6 +90,8 @@ class Source:
     def _statements(self, query: sa.Select[Any]) -> dict[tuple[bool, bool], sa.Select[Any]]:
         """By (whether it is narrowed to what the caller may see, whether it locks): hot statements are built once."""
         mine = query.where(self.table.c.id == sa.bindparam("sought", type_=sa.String))
+        if self.restricted is not None:
+            mine = mine.where(self.restricted)
         seen = mine if self.visible is None else mine.where(self.visible)
         return {
             (False, False): mine,

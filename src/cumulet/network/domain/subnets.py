@@ -14,7 +14,7 @@ from cumulet.kernel.context import Context
 from cumulet.kernel.errors import NotFound
 from cumulet.kernel.ids import uuid_id
 from cumulet.network.attributes import Values
-from cumulet.network.domain import base, ipam, networks, ports, quotas, subnet_pools
+from cumulet.network.domain import base, ipam, network_segments, networks, ports, quotas, subnet_pools
 from cumulet.network.domain.listing import truth
 from cumulet.network.domain.source import Condition, Source, Thing
 from cumulet.network.errors import bad_request, conflict, invalid_input
@@ -79,6 +79,8 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
     parent = networks.load(connection, values["network_id"], ctx, lock=True)
     if not base.sees_everything(ctx) and parent.project_id != ctx.project_id:
         raise networks.missing(values["network_id"])
+    if values.get("segment_id"):
+        network_segments.require_of_network(connection, values["segment_id"], parent.id)
     quotas.require(network, connection, values["project_id"], "subnet")
     subnet_id = uuid_id()
     version = _version(connection, ctx, values)
@@ -115,6 +117,7 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
     connection.execute(sa.insert(subnets).values(**row))
     refresh_network(network, connection, parent.id)
     _give_automatic_addresses(network, connection, load(connection, subnet_id))
+    network.touch("network", parent.id)
     return subnet_id
 
 
@@ -307,11 +310,16 @@ def _give_automatic_addresses(network: Network, connection: Connection, subnet: 
     guests = sa.select(port_table).where(
         port_table.c.network_id == subnet.network_id, sa.not_(port_table.c.device_owner.like("network:router%"))
     )
-    for port in connection.execute(guests).all():
-        address = ipam.eui64(subnet.cidr, port.mac_address)
-        ipam.take(connection, subnet, address, port.id)
-        fixed = [*base.from_json(port.fixed_ips), {"subnet_id": subnet.id, "ip_address": address}]
-        base.change(network, connection, port_table, port.id, fixed_ips=base.to_json(fixed))
+    given = [(port, ipam.eui64(subnet.cidr, port.mac_address)) for port in connection.execute(guests).all()]
+    ipam.take_many(connection, subnet, [(address, port.id) for port, address in given])
+    ports.store_addresses(
+        network,
+        connection,
+        [
+            (port, [*base.from_json(port.fixed_ips), {"subnet_id": subnet.id, "ip_address": address}])
+            for port, address in given
+        ],
+    )
 
 
 def update(network: Network, connection: Connection, ctx: Context, row: Row[Any], values: Values) -> None:
@@ -343,6 +351,7 @@ def update(network: Network, connection: Connection, ctx: Context, row: Row[Any]
         if key in values:
             changes[key] = base.to_json(values[key])
     base.change(network, connection, subnets, row.id, **changes)
+    network.touch("network", row.network_id)
 
 
 def _require_gateway_unused(connection: Connection, row: Row[Any]) -> None:
@@ -376,13 +385,21 @@ def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]
                 f"Unable to complete operation on subnet {row.id}: One or more ports have an IP allocation from this "
                 "subnet.",
             )
-    for port in holders:
-        fixed = [entry for entry in base.from_json(port.fixed_ips) if entry["subnet_id"] != row.id]
-        if not fixed and port.device_owner in ports.AUTOMATIC:
-            ports.remove(connection, port.id)
-        else:
-            base.change(network, connection, port_table, port.id, fixed_ips=base.to_json(fixed))
+    left = [(port, _without(port, row.id)) for port in holders]
+    ports.remove(
+        network, connection, *(port for port, fixed in left if not fixed and port.device_owner in ports.AUTOMATIC)
+    )
+    ports.store_addresses(
+        network,
+        connection,
+        [(port, fixed) for port, fixed in left if fixed or port.device_owner not in ports.AUTOMATIC],
+    )
     connection.execute(sa.delete(ip_allocations).where(ip_allocations.c.subnet_id == row.id))
     base.forget_tags(connection, row.id)
     connection.execute(sa.delete(subnets).where(subnets.c.id == row.id))
     refresh_network(network, connection, row.network_id)
+    network.touch("network", row.network_id)
+
+
+def _without(port: Row[Any], subnet_id: str) -> list[dict[str, str]]:
+    return [entry for entry in base.from_json(port.fixed_ips) if entry["subnet_id"] != subnet_id]

@@ -36,7 +36,7 @@ def floating_ip_pools(call: Call[Network]) -> Reply:
 
 def availabilities(call: Call[Network]) -> Reply:
     """Administrators' numbers: whoever may not see them gets an empty list, as from the original."""
-    if not call.service.policy.allows(call.ctx, "get_network_ip_availabilities"):
+    if not call.service.policy.allows(call.ctx, "get_network_ip_availability"):
         return Reply({"network_ip_availabilities": []})
     with call.service.db.read() as connection:
         return Reply({"network_ip_availabilities": availability.of_networks(connection, call.query())})

@@ -25,12 +25,13 @@ from cumulet.network.checks import (
 )
 from cumulet.network.crud import Noun
 from cumulet.network.domain import networks, ports
+from cumulet.network.errors import forbidden
 from cumulet.network.service import Network
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-_VNIC_TYPES = [
+VNIC_TYPES = [
     "normal",
     "macvtap",
     "direct",
@@ -81,11 +82,11 @@ ATTRIBUTES = {
     **STANDARD,
     **TAGS,
     "network_id": Attribute(uuid_text, put=False),
-    "mac_address": Attribute(unicast_mac, default=UNSET, guarded=True),
+    "mac_address": Attribute(optional(unicast_mac), default=UNSET, guarded=True),
     "fixed_ips": Attribute(optional(list_of(_FIXED_IP)), default=UNSET, guarded=True, sort=False, filter=False),
     "admin_state_up": Attribute(boolean, default=True),
     "device_id": Attribute(plain_text(255), default=""),
-    "device_owner": Attribute(plain_text(255), default=""),
+    "device_owner": Attribute(plain_text(255), default="", guarded=True),
     "security_groups": Attribute(optional(list_of(uuid_text)), default=UNSET, sort=False, filter=False),
     "allowed_address_pairs": Attribute(_pairs, default=UNSET, guarded=True, sort=False, filter=False),
     "extra_dhcp_opts": Attribute(
@@ -102,7 +103,7 @@ ATTRIBUTES = {
     "propagate_uplink_status": Attribute(boolean, default=True),
     "resource_request": read_only(secret=True, sort=False, filter=False),
     "binding:host_id": Attribute(optional(text(255)), default=UNSET, guarded=True, secret=True),
-    "binding:vnic_type": Attribute(one_of(_VNIC_TYPES), default="normal"),
+    "binding:vnic_type": Attribute(one_of(VNIC_TYPES), default="normal"),
     "binding:vif_type": read_only(secret=True),
     "binding:vif_details": read_only(secret=True, sort=False, filter=False),
     "binding:profile": Attribute(
@@ -112,9 +113,23 @@ ATTRIBUTES = {
 
 
 def _enrich(call: Call[Network], connection: Connection, target: dict[str, Any]) -> None:
-    """Rules of some attributes ask who owns the network."""
-    owner = networks.owner_of(connection, target.get("network_id"))
-    target["network:tenant_id"] = target["network:project_id"] = owner
+    """Rules of ports ask who owns the network and whether the caller shares it; a chosen address has a rule too."""
+    exists = "id" in target
+    standing = networks.standing(connection, target["network_id"], call.ctx, unseen=exists)
+    target["network:tenant_id"] = target["network:project_id"] = standing.owner
+    target["shared"] = standing.shared
+    verb = "update" if exists else "create"
+    for key in ("ip_address", "subnet_id"):
+        if any(key in wish for wish in _wishes(target)):
+            rule = f"{verb}_port:fixed_ips:{key}"
+            if not call.service.policy.allows(call.ctx, rule, target):
+                raise forbidden(f"rule:{verb}_port and rule:{rule}")
+
+
+def _wishes(target: dict[str, Any]) -> list[dict[str, Any]]:
+    """The fixed ips that a body asks for; in a row they are text."""
+    wanted = target.get("fixed_ips")
+    return wanted if isinstance(wanted, list) else []
 
 
 NOUN = Noun("port", "ports", ATTRIBUTES, ports, enrich=_enrich, dress=ports.dress, dressed=frozenset({"trunk_details"}))

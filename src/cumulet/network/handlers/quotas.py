@@ -6,7 +6,7 @@ from typing import Any
 
 from cumulet.kernel.http import NO_CONTENT, Call, Reply
 from cumulet.network.attributes import single
-from cumulet.network.checks import Invalid, integer
+from cumulet.network.checks import Invalid, boolean, integer
 from cumulet.network.domain import quotas
 from cumulet.network.errors import bad_request, forbidden
 from cumulet.network.service import Network
@@ -17,6 +17,13 @@ _LIMIT = integer(-1, 2**31 - 1)
 def _may(call: Call[Network], rule: str, project_id: str) -> None:
     if not call.service.policy.allows(call.ctx, rule, {"project_id": project_id, "tenant_id": project_id}):
         raise forbidden(f"rule:{rule}")
+
+
+def _flag(value: Any) -> bool:
+    try:
+        return boolean(value)
+    except Invalid as invalid:
+        raise bad_request(f"Invalid input for force. Reason: {invalid}.") from None
 
 
 def index(call: Call[Network]) -> Reply:
@@ -54,9 +61,10 @@ def details(call: Call[Network], project_id: str) -> Reply:
 
 def update(call: Call[Network], project_id: str) -> Reply:
     _may(call, "update_quota", project_id)
-    given = single(call.raw_json(), "quota")
+    given = dict(single(call.raw_json(), "quota"))
     known = quotas.defaults(call.service)
-    for key in ("tenant_id", "project_id", "check_limit", "force"):
+    forced = _flag(given.pop("force", False))
+    for key in ("tenant_id", "project_id", "check_limit"):
         given.pop(key, None)
     unknown = sorted(key for key in given if key not in known)
     if unknown:
@@ -68,6 +76,8 @@ def update(call: Call[Network], project_id: str) -> Reply:
         except Invalid as invalid:
             raise bad_request(f"Invalid input for {key}. Reason: {invalid}.") from None
     with call.service.write() as connection:
+        if not forced:
+            quotas.require_above_use(connection, project_id, limits)
         quotas.set_limits(connection, project_id, limits)
         return Reply({"quota": quotas.limits_of(call.service, connection, project_id)})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cumulet.kernel.http import Call, Reply
 from cumulet.network.attributes import ID, NAME, PROJECT, STANDARD, TAGS, Attribute, read_only
@@ -17,9 +17,12 @@ from cumulet.network.checks import (
     uuid_text,
 )
 from cumulet.network.crud import Noun
-from cumulet.network.domain import protocols, security_group_rules, security_groups
+from cumulet.network.domain import default_security_group_rules, protocols, security_group_rules, security_groups
 from cumulet.network.errors import bad_request
 from cumulet.network.service import Network
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
 
 
 def _protocol(value: Any) -> str | None:
@@ -86,6 +89,21 @@ RULE_ATTRIBUTES = {
 }
 
 
+DEFAULT_RULE_ATTRIBUTES = {
+    **ID,
+    "description": Attribute(text(255), default="", put=False),
+    **{key: RULE_ATTRIBUTES[key] for key in security_group_rules.MEANING},
+    "used_in_default_sg": Attribute(boolean, default=False, put=False),
+    "used_in_non_default_sg": Attribute(boolean, default=True, put=False),
+}
+DEFAULT_RULES = Noun(
+    "default_security_group_rule",
+    "default_security_group_rules",
+    DEFAULT_RULE_ATTRIBUTES,
+    default_security_group_rules,
+)
+
+
 class _Groups(Noun):
     """A list of one's groups makes the project's default one first, as the original does."""
 
@@ -111,4 +129,14 @@ GROUPS = _Groups(
     dress=security_groups.dress,
     dressed=frozenset({"security_group_rules", "shared"}),
 )
-RULES = Noun("security_group_rule", "security_group_rules", RULE_ATTRIBUTES, security_group_rules)
+
+
+def _enrich(call: Call[Network], connection: Connection, target: dict[str, Any]) -> None:
+    """Rules of a group are its owner's."""
+    owner = security_groups.owner_of(connection, target.get("security_group_id"))
+    if owner is None:
+        raise security_groups.missing(str(target.get("security_group_id")))
+    target["security_group:tenant_id"] = target["security_group:project_id"] = owner
+
+
+RULES = Noun("security_group_rule", "security_group_rules", RULE_ATTRIBUTES, security_group_rules, enrich=_enrich)

@@ -6,7 +6,7 @@ from cumulet.kernel.http import Call, Reply
 from cumulet.network.attributes import ID, NAME, PROJECT, STANDARD, TAGS, UNSET, Attribute, read_only
 from cumulet.network.checks import Invalid, boolean, cidr, integer, list_of, optional, uuid_text
 from cumulet.network.crud import Noun
-from cumulet.network.domain import base, subnet_pools
+from cumulet.network.domain import base, onboarding, subnet_pools
 from cumulet.network.errors import bad_request
 from cumulet.network.service import Network
 
@@ -37,6 +37,16 @@ def add_prefixes(call: Call[Network], subnetpool_id: str) -> Reply:
 
 def remove_prefixes(call: Call[Network], subnetpool_id: str) -> Reply:
     return _change(call, subnetpool_id, "remove_prefixes")
+
+
+def onboard_network_subnets(call: Call[Network], subnetpool_id: str) -> Reply:
+    body = call.raw_json()
+    if not isinstance(body, dict) or not isinstance(body.get("network_id"), str):
+        raise bad_request("Invalid input for operation: network_id must be given.", "InvalidInput")
+    with call.service.write() as connection:
+        row = NOUN.show_row(call, connection, subnetpool_id, lock=True)
+        NOUN.may(call, "onboard_network_subnets", row)
+        return Reply(onboarding.onboard(call.service, connection, call.ctx, row, body["network_id"]))
 
 
 def _change(call: Call[Network], subnetpool_id: str, action: str) -> Reply:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from cumulet.kernel.http import Call
 from cumulet.network.attributes import ID, NAME, PROJECT, STANDARD, TAGS, UNSET, Attribute
 from cumulet.network.checks import (
     anything,
@@ -18,7 +21,11 @@ from cumulet.network.checks import (
     uuid_text,
 )
 from cumulet.network.crud import Noun
-from cumulet.network.domain import subnets
+from cumulet.network.domain import networks, subnets
+from cumulet.network.service import Network
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
 
 _ROUTE = dictionary({"destination": cidr_or_address, "nexthop": ip_address}, required=["destination", "nexthop"])
 _MODE = optional(one_of(["dhcpv6-stateful", "dhcpv6-stateless", "slaac"]))
@@ -29,7 +36,7 @@ ATTRIBUTES = {
     **STANDARD,
     **TAGS,
     "network_id": Attribute(uuid_text, put=False),
-    "segment_id": Attribute(optional(uuid_text), default=UNSET, guarded=True),
+    "segment_id": Attribute(optional(uuid_text), default=UNSET, guarded=True, secret=True),
     "ip_version": Attribute(one_of([4, 6]), default=UNSET, put=False),
     "cidr": Attribute(optional(cidr), default=UNSET, put=False),
     "prefixlen": Attribute(integer(0, 128), default=UNSET, put=False, filter=False, sort=False),
@@ -54,4 +61,18 @@ ATTRIBUTES = {
 }
 
 
-NOUN = Noun("subnet", "subnets", ATTRIBUTES, subnets, dress=subnets.dress, dressed=frozenset({"router:external"}))
+def _enrich(call: Call[Network], connection: Connection, target: dict[str, Any]) -> None:
+    """Rules of subnets ask who owns the network."""
+    owner = networks.standing(connection, target["network_id"], call.ctx, unseen="id" in target).owner
+    target["network:tenant_id"] = target["network:project_id"] = owner
+
+
+NOUN = Noun(
+    "subnet",
+    "subnets",
+    ATTRIBUTES,
+    subnets,
+    enrich=_enrich,
+    dress=subnets.dress,
+    dressed=frozenset({"router:external"}),
+)

@@ -11,6 +11,7 @@ from cumulet.network.policies import (
     networks,
     operators,
     ports,
+    qos,
     quotas,
     routers,
     security_groups,
@@ -19,5 +20,5 @@ from cumulet.network.policies import (
 
 
 def rules() -> Iterator[Rule]:
-    for module in (base, address_scopes, networks, operators, ports, quotas, routers, security_groups, subnets):
+    for module in (base, address_scopes, networks, operators, ports, qos, quotas, routers, security_groups, subnets):
         yield from module.RULES

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from cumulet.network.policies.base import READER, crud
+from cumulet.network.policies.base import SEES, crud
 
-RULES = crud("address_scope", read=f"{READER} or 'True':%(shared)s", guarded=("shared",))
+RULES = crud("address_scope", read=SEES, guarded=("shared",))

@@ -1,14 +1,14 @@
-"""Who may see and change networks."""
+"""Who may see and change networks, their segments and the ranges these come from."""
 
 from __future__ import annotations
 
-from oslo_policy.policy import RuleDefault
-
 from cumulet.kernel.policy import Rule
-from cumulet.network.policies.base import ADMIN_OR_SERVICE, ANYBODY, crud
+from cumulet.network.policies.base import ADMIN, ADMIN_OR_SERVICE, SEES, crud, rule
 
 _PROVIDER = ("provider:network_type", "provider:physical_network", "provider:segmentation_id", "segments")
 RULES: tuple[Rule, ...] = (
-    *crud("network", read=ANYBODY, guarded=("shared", "router:external", "is_default", *_PROVIDER)),
-    *(RuleDefault(f"get_network:{name}", ADMIN_OR_SERVICE, scope_types=["project"]) for name in _PROVIDER),
+    *crud("network", read=SEES, guarded=("shared", "router:external", "is_default", *_PROVIDER)),
+    *(rule(f"get_network:{name}", ADMIN_OR_SERVICE) for name in _PROVIDER),
+    *crud("segment", read=ADMIN, write=ADMIN),
+    *crud("network_segment_range", read=ADMIN, write=ADMIN),
 )

@@ -1,21 +1,31 @@
-"""Who may see and change routers and floating IPs."""
+"""Who may see and change routers, floating IPs and what hangs on them."""
 
 from __future__ import annotations
 
-from oslo_policy.policy import RuleDefault
-
 from cumulet.kernel.policy import Rule
-from cumulet.network.policies.base import ADMIN, MEMBER, crud
+from cumulet.network.policies.base import ADMIN, MANAGER, MEMBER, PARENT_MEMBER, PARENT_READER, crud, rule
 
 _ACTIONS = ("add_router_interface", "remove_router_interface", "add_extraroutes", "remove_extraroutes")
-_GATEWAY = "update_router:external_gateway_info"
+
+
+def _gateway(verb: str) -> tuple[Rule, ...]:
+    whole = f"{verb}_router:external_gateway_info"
+    return (
+        rule(whole, MEMBER),
+        rule(f"{whole}:network_id", MEMBER),
+        rule(f"{whole}:enable_snat", ADMIN),
+        rule(f"{whole}:external_fixed_ips", ADMIN),
+    )
+
+
 RULES: tuple[Rule, ...] = (
     *crud("router", guarded=("distributed", "ha")),
-    *(RuleDefault(f"get_router:{name}", ADMIN, scope_types=["project"]) for name in ("distributed", "ha")),
-    RuleDefault("create_router:external_gateway_info", MEMBER, scope_types=["project"]),
-    RuleDefault(_GATEWAY, MEMBER, scope_types=["project"]),
-    RuleDefault(f"{_GATEWAY}:enable_snat", ADMIN, scope_types=["project"]),
-    RuleDefault(f"{_GATEWAY}:external_fixed_ips", ADMIN, scope_types=["project"]),
-    *(RuleDefault(name, MEMBER, scope_types=["project"]) for name in _ACTIONS),
-    *crud("floatingip", guarded=("floating_ip_address",)),
+    *(rule(f"get_router:{name}", ADMIN) for name in ("distributed", "ha")),
+    *_gateway("create"),
+    *_gateway("update"),
+    *(rule(name, MEMBER) for name in _ACTIONS),
+    *crud("floatingip"),
+    rule("create_floatingip:floating_ip_address", MANAGER),
+    *crud("floatingip_port_forwarding", read=PARENT_READER, write=PARENT_MEMBER),
+    *crud("router_conntrack_helper", read=PARENT_READER, write=PARENT_MEMBER),
 )

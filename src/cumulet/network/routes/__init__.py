@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from cumulet.network.routes import addresses, core, meta, operators, routers, security
+from cumulet.network.routes import addresses, core, meta, operators, qos, routers, security
 
-ROUTES = (*meta.ROUTES, *core.ROUTES, *addresses.ROUTES, *routers.ROUTES, *security.ROUTES, *operators.ROUTES)
+ROUTES = (
+    *meta.ROUTES,
+    *core.ROUTES,
+    *addresses.ROUTES,
+    *routers.ROUTES,
+    *security.ROUTES,
+    *operators.ROUTES,
+    *qos.ROUTES,
+)

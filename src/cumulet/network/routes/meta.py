@@ -11,8 +11,10 @@ from cumulet.network.handlers import (
     quotas,
     routers,
     security_groups,
+    segments,
     subnet_pools,
     subnets,
+    trunks,
 )
 from cumulet.network.handlers.tags import tag_routes
 
@@ -37,4 +39,8 @@ ROUTES = (
     *tag_routes("/v2.0/routers", routers.NOUN),
     *tag_routes("/v2.0/floatingips", floating_ips.NOUN),
     *tag_routes("/v2.0/security-groups", security_groups.GROUPS),
+    *tag_routes("/v2.0/trunks", trunks.NOUN),
+    *tag_routes("/v2.0/segments", segments.SEGMENTS),
+    *tag_routes("/v2.0/network-segment-ranges", segments.RANGES),
+    *tag_routes("/v2.0/network_segment_ranges", segments.RANGES),
 )

@@ -1,10 +1,10 @@
-"""Agents and their schedules, metering, address counts, RBAC policies, address groups."""
+"""Agents and their schedules, metering, address counts, RBAC policies, flavors."""
 
 from __future__ import annotations
 
 from cumulet.kernel.http import Route
 from cumulet.network.crud import crud
-from cumulet.network.handlers import address_groups, agents, catalog, metering, rbac
+from cumulet.network.handlers import agents, catalog, flavors, metering, rbac
 
 ROUTES = (
     Route("GET", "/v2.0/agents", agents.NOUN.index),
@@ -27,7 +27,10 @@ ROUTES = (
     *crud("/v2.0/metering/metering-labels", metering.LABELS),
     *crud("/v2.0/metering/metering-label-rules", metering.RULES),
     *crud("/v2.0/rbac-policies", rbac.NOUN),
-    *crud("/v2.0/address-groups", address_groups.NOUN),
-    Route("PUT", "/v2.0/address-groups/{address_group_id}/add_addresses", address_groups.add_addresses),
-    Route("PUT", "/v2.0/address-groups/{address_group_id}/remove_addresses", address_groups.remove_addresses),
+    *crud("/v2.0/flavors", flavors.FLAVORS),
+    Route("GET", "/v2.0/flavors/{flavor_id}/service_profiles", flavors.profiles),
+    Route("POST", "/v2.0/flavors/{flavor_id}/service_profiles", flavors.bind),
+    Route("DELETE", "/v2.0/flavors/{flavor_id}/service_profiles/{profile_id}", flavors.unbind),
+    Route("GET", "/v2.0/flavors/{flavor_id}/next_providers", flavors.next_providers),
+    *crud("/v2.0/service_profiles", flavors.PROFILES),
 )

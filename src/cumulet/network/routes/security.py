@@ -8,4 +8,5 @@ from cumulet.network.handlers import security_groups
 ROUTES = (
     *crud("/v2.0/security-groups", security_groups.GROUPS),
     *crud("/v2.0/security-group-rules", security_groups.RULES),
+    *crud("/v2.0/default-security-group-rules", security_groups.DEFAULT_RULES),
 )

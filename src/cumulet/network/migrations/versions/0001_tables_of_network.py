@@ -322,7 +322,6 @@ def upgrade() -> None:
         sa.Column("shared", sa.Boolean(), nullable=False),
         sa.Column("external", sa.Boolean(), nullable=False),
         sa.Column("is_default", sa.Boolean(), nullable=False),
-        sa.Column("vlan_transparent", sa.Boolean(), nullable=False),
         sa.Column("dns_domain", sa.String(length=255), nullable=False),
         sa.Column("qos_policy_id", sa.String(length=64), nullable=True),
         sa.Column(
@@ -470,11 +469,6 @@ def upgrade() -> None:
             "external_gateway_info",
             sa.Text(length=16000000).with_variant(sa.Text(), "postgresql").with_variant(sa.Text(), "sqlite"),
             nullable=True,
-        ),
-        sa.Column(
-            "external_gateways",
-            sa.Text(length=16000000).with_variant(sa.Text(), "postgresql").with_variant(sa.Text(), "sqlite"),
-            nullable=False,
         ),
         sa.Column(
             "routes",
@@ -702,6 +696,20 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_trunks_project_id"), ["project_id"], unique=False)
 
     op.create_table(
+        "auto_allocated_topologies",
+        sa.Column("project_id", sa.String(length=255), nullable=False),
+        sa.Column("network_id", sa.String(length=64), nullable=False),
+        sa.Column("router_id", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(["network_id"], ["networks.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("project_id"),
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_table(
         "conntrack_helpers",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("project_id", sa.String(length=255), nullable=False),
@@ -874,19 +882,11 @@ def upgrade() -> None:
         sa.Column("qos_network_policy_id", sa.String(length=64), nullable=True),
         sa.Column("ip_allocation", sa.String(length=16), nullable=False),
         sa.Column("propagate_uplink_status", sa.Boolean(), nullable=False),
-        sa.Column("numa_affinity_policy", sa.String(length=16), nullable=True),
-        sa.Column(
-            "hints",
-            sa.Text(length=16000000).with_variant(sa.Text(), "postgresql").with_variant(sa.Text(), "sqlite"),
-            nullable=False,
-        ),
         sa.Column(
             "trunk_details",
             sa.Text(length=16000000).with_variant(sa.Text(), "postgresql").with_variant(sa.Text(), "sqlite"),
             nullable=True,
         ),
-        sa.Column("hardware_offload_type", sa.String(length=16), nullable=True),
-        sa.Column("trusted", sa.Boolean(), nullable=False),
         sa.Column(
             "resource_request",
             sa.Text(length=16000000).with_variant(sa.Text(), "postgresql").with_variant(sa.Text(), "sqlite"),
