@@ -33,6 +33,29 @@ def test_what_is_wrong_is_refused_by_name(cloud: Cloud, fields: dict[str, Any], 
     assert says in error["message"]
 
 
+ROOT = {"source_type": "image", "destination_type": "local", "boot_index": 0, "uuid": IMAGE_ID}
+
+
+def test_an_image_may_be_named_as_the_root_device_as_the_stock_client_does(cloud: Cloud) -> None:
+    cloud.boot(block_device_mapping_v2=[{**ROOT, "delete_on_termination": True}])
+    cloud.boot(imageRef="", block_device_mapping_v2=[ROOT])
+
+
+@pytest.mark.parametrize(
+    ("device", "says"),
+    [
+        ({"uuid": "99999999-9999-4999-8999-999999999999"}, "not supported"),
+        ({"destination_type": "volume", "volume_size": 1}, "no Volume service"),
+        ({"source_type": "volume"}, "no Volume service"),
+        ({"source_type": "blank", "boot_index": -1}, "flavor"),
+        ({"boot_index": 1}, "not supported"),
+        ({"surplus": 1}, "surplus"),
+    ],
+)
+def test_a_device_that_cannot_be_is_refused_with_the_reason(cloud: Cloud, device: dict[str, Any], says: str) -> None:
+    assert says in cloud.boot(status=400, block_device_mapping_v2=[{**ROOT, **device}])["message"]
+
+
 def test_fields_belong_to_their_microversion(cloud: Cloud) -> None:
     server = {"name": "s", "imageRef": IMAGE_ID, "flavorRef": cloud.flavor(), "description": "d"}
     assert cloud.call("POST", "/v2.1/servers", version="2.18", json={"server": server}).status == 400

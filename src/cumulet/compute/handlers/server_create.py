@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Row
 from cumulet.compute import peers
 from cumulet.compute.bodies import read
 from cumulet.compute.domain import flavors, key_pairs, quotas, server_groups, servers, services
-from cumulet.compute.handlers import requested_networks, server_views
+from cumulet.compute.handlers import block_devices, requested_networks, server_views
 from cumulet.compute.handlers.servers import address_of
 from cumulet.compute.schemas.servers import SINCE, UNTIL, CreateBody, Hints, ServerFields
 from cumulet.compute.service import Compute
@@ -194,7 +194,7 @@ def _decoded(name: str, text: str) -> bytes:
 
 
 def _image(call: Call[Compute], given: ServerFields, flavor: Row[Any]) -> dict[str, Any]:
-    image_id = (given.image_ref or "").rpartition("/")[2]
+    image_id = block_devices.root_image(given) or ""
     if not image_id:
         raise BadRequest("Missing imageRef attribute")
     if not _UUID.match(image_id):

@@ -40,6 +40,24 @@ class File(Struct, forbid_unknown_fields=True):
     contents: str
 
 
+class BlockDevice(Struct, forbid_unknown_fields=True):
+    """One entry of `block_device_mapping_v2`."""
+
+    source_type: Literal["image", "volume", "snapshot", "blank"]
+    destination_type: Literal["local", "volume"] = "local"
+    uuid: Annotated[str, Meta(max_length=255)] | None = None
+    boot_index: int | None = None
+    delete_on_termination: bool = False
+    device_name: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    device_type: str | None = None
+    disk_bus: str | None = None
+    guest_format: str | None = None
+    volume_size: int | None = None
+    volume_type: str | None = None
+    no_device: bool = False
+    tag: DeviceTag | UnsetType = UNSET
+
+
 class Hints(Struct):
     group: Uuid | None = None
     # Not `Uuid | list[Uuid]`: msgspec 0.22 frees the pattern of such a union twice. The handler checks each.
@@ -58,6 +76,7 @@ class ServerFields(Struct, forbid_unknown_fields=True, kw_only=True):
     image_ref: str | None = field(name="imageRef", default=None)
     admin_pass: str | UnsetType = field(name="adminPass", default=UNSET)
     metadata: Metadata = {}
+    block_device_mapping_v2: list[BlockDevice] = []
     networks: list[Network] | Literal["auto", "none"] | UnsetType = UNSET
     disk_config: DiskConfig | UnsetType = field(name="OS-DCF:diskConfig", default=UNSET)
     access_ip_v4: str | None = field(name="accessIPv4", default=None)
