@@ -40,7 +40,8 @@ class Machine:
 
     folder: Path
     image: Path
-    config_drive: Path
+    config_drive: Path | None = None
+    network_options: str = ""
     boot_arguments: list[str] = field(default_factory=list)
     disk_gb: int = 1
     ssh_port: int = field(default_factory=free_port)
@@ -50,7 +51,7 @@ class Machine:
         disk = self.folder / "disk.qcow2"
         create = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(self.image), "-F", "qcow2", str(disk)]
         subprocess.run([*create, f"{self.disk_gb}G"], check=True, timeout=30)
-        forward = f"user,id=net,ipv4=on,ipv6=on,hostfwd=tcp:127.0.0.1:{self.ssh_port}-:22"
+        forward = f"user,id=net,ipv4=on,ipv6=on,hostfwd=tcp:127.0.0.1:{self.ssh_port}-:22{self.network_options}"
         serial = f"socket,id=serial,path={self.folder}/serial.sock,server=on,wait=off,logfile={self.serial_log}"
         # fmt: off
         command = [
@@ -58,12 +59,13 @@ class Machine:
             "-accel", "tcg,thread=multi,tb-size=64", "-chardev", serial, "-serial", "chardev:serial",
             "-qmp", f"unix:{self.folder}/qmp.sock,server=on,wait=off",
             "-drive", f"if=none,id=root,file={disk}", "-device", "virtio-blk-pci,drive=root",
-            "-drive", f"if=none,id=config,file={self.config_drive},format=raw,readonly=on",
-            "-device", "virtio-blk-pci,drive=config",
             "-netdev", forward, "-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci",
             *self.boot_arguments,
         ]
         # fmt: on
+        if self.config_drive is not None:
+            drive = f"if=none,id=config,file={self.config_drive},format=raw,readonly=on"
+            command += ["-drive", drive, "-device", "virtio-blk-pci,drive=config"]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=(self.folder / "qemu.log").open("w"))
 
     def kill(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,3 +110,41 @@ def test_a_disk_image_boots_and_does_what_the_config_drive_says(machine: Machine
     machine.press_power_button()
     machine.process.wait(60)
     assert "guest: going down" in machine.console()
+
+
+@pytest.fixture
+def metadata_service(key: Path, tmp_path: Path) -> str:
+    """The command of a metadata service with OpenStack's and EC2's forms."""
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    described = metadata(key, "31c5a3b0-0000-4c5e-9d5e-2e2e2e2e2e2e", "heron")
+    (pages / "openstack+latest+meta_data.json").write_text(json.dumps(described))
+    (pages / "openstack+latest+user_data").write_text(USER_DATA)
+    (pages / "latest+meta-data+instance-id").write_text("i-0000002a")
+    (pages / "latest+meta-data+local-hostname").write_text("egret.novalocal")
+    (pages / "latest+meta-data+public-keys+0+openssh-key").write_text(key.with_suffix(".pub").read_text())
+    return f"{sys.executable} {Path(__file__).with_name('metadata_service.py')} {pages}"
+
+
+def test_kernel_ramdisk_and_root_boot_and_ask_the_metadata_service(
+    images: Path, key: Path, tmp_path: Path, metadata_service: str
+) -> None:
+    boot = ["-kernel", str(images / "cumulet-guest-kernel"), "-initrd", str(images / "cumulet-guest-ramdisk")]
+    # The command line Nova gives to images with a kernel and a ramdisk.
+    boot += ["-append", "root=/dev/vda console=tty0 console=ttyS0 no_timer_check"]
+    service = f",net=169.254.169.0/24,guestfwd=tcp:169.254.169.254:80-cmd:{metadata_service}"
+    machine = Machine(tmp_path, images / "cumulet-guest-root.qcow2", network_options=service, boot_arguments=boot)
+    machine.start()
+    try:
+        machine.wait_for(lambda: "heron login:" in machine.console(), "login prompt with the instance's name", 150)
+        machine.wait_for(lambda: "guest: ready" in machine.console(), "end of the user data", 60)
+        assert machine.ssh(key, "cat /root/runs") == "run\n"
+        assert int(machine.ssh(key, "df -k / | tail -1").split()[1]) > 900 * 1024
+
+        library = "/usr/lib/guest"
+        ec2 = f". {library}/common; . {library}/metadata; rm $run/meta_data.json; from_ec2; instance_id; echo"
+        told = machine.ssh(key, f"{ec2}; instance_hostname; echo; instance_keys")
+        assert told.split("\n")[:2] == ["i-0000002a", "egret.novalocal"]
+        assert key.with_suffix(".pub").read_text().strip() in told
+    finally:
+        machine.kill()
