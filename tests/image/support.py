@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -127,3 +128,38 @@ class Images:
         roots = [self.state / "images", self.state / "staging", self.state / "cache"]
         found = [path for root in roots if root.exists() for path in root.rglob("*") if path.is_file()]
         return sorted(str(path.relative_to(self.state)) for path in found)
+
+
+class Chunked:
+    """Sends a body without a length, from a source of the test's choice, through WSGI."""
+
+    def __init__(self, images: Images, source: Any) -> None:
+        self.images = images
+        self.source = source
+        self.status = 0
+        self.body = b""
+
+    def put(self, path: str, token: str = "member") -> int:
+        environ = {
+            "REQUEST_METHOD": "PUT",
+            "PATH_INFO": path,
+            "QUERY_STRING": "",
+            "SERVER_NAME": "cloud.test",
+            "SERVER_PORT": "1",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "HTTP_HOST": "cloud.test:1",
+            "HTTP_X_AUTH_TOKEN": token,
+            "HTTP_TRANSFER_ENCODING": "chunked",
+            "CONTENT_TYPE": "application/octet-stream",
+            "wsgi.input": self.source,
+            "wsgi.errors": io.StringIO(),
+            "wsgi.url_scheme": "http",
+            "wsgi.version": (1, 0),
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": True,
+            "wsgi.run_once": False,
+        }
+        started: list[int] = []
+        self.body = b"".join(self.images.wsgi(environ, lambda status, headers, e=None: started.append(int(status[:3]))))
+        self.status = started[-1]
+        return self.status
