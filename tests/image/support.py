@@ -29,7 +29,7 @@ CALLERS = {
     "reader": caller("reader", user_id="reader", project_id="project"),
     "other": caller("member", "reader", user_id="other", project_id="other"),
     "third": caller("member", "reader", user_id="third", project_id="third"),
-    "service": caller("service", user_id="nova", project_id="service"),
+    "service": caller("admin", "service", user_id="nova", project_id="service"),
     "system": caller("admin", user_id="system", project_id=None, system_scope="all"),
 }
 
