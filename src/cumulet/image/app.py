@@ -16,6 +16,7 @@ from cumulet.image.domain import recovery
 from cumulet.image.domain.metadefs import standard
 from cumulet.image.errors import error_body, error_form
 from cumulet.image.handlers import versions
+from cumulet.image.limits import Limits
 from cumulet.image.protections import PropertyProtections
 from cumulet.image.routes import ROUTES
 from cumulet.image.secrets import Vault
@@ -54,6 +55,7 @@ def build_service(env: Environment) -> ImageService:
         filtering=filtering,
         view=ImageView(conf, multiple_stores=stores.multiple, weights=stores.weights),
         protections=_protections(conf, env, policy),
+        limits=Limits.build(env, conf),
         vault=Vault(env.paths.keys / "image-tasks.key"),
         node=conf.worker_self_reference_url or socket.gethostname(),
         cache=FileStore("cache", Path(conf.image_cache_dir)) if conf.image_cache_dir else None,

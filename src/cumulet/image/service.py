@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from oslo_config import cfg
 
+from cumulet.image.limits import Limits
 from cumulet.image.protections import PropertyProtections
 from cumulet.image.secrets import Vault
 from cumulet.image.stores.files import FileStore
@@ -40,6 +41,7 @@ class ImageService:
     view: ImageView
     protections: PropertyProtections | None
     vault: Vault
+    limits: Limits | None
     node: str
     cache: FileStore | None
     writers: LeaseOwner = field(default_factory=LeaseOwner)

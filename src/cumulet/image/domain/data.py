@@ -43,6 +43,7 @@ def begin(
 ) -> Intake:
     """Take the image for writing. `size` is what the client says. Raises NotFound, Forbidden, Conflict, OverQuota."""
     token = service.writers.token()
+    allowance = quotas.allowance(service, guard.ctx.project_id)
     with service.db.write() as connection:
         seen = records.load(connection, guard.ctx, image_id, is_admin=guard.is_admin, lock=True)
         guard.check(rule, seen)
@@ -50,21 +51,22 @@ def begin(
         check_transition(image, purpose, ("queued",))
         if purpose == "saving":
             check_formats(image)
-        limit = _allowed(service, connection, guard.ctx.project_id, image, purpose, size)
+        name = quotas.SIZE_TOTAL if purpose == "saving" else quotas.STAGE_TOTAL
+        allowance.check(connection, name, delta=(size or 0) // quotas.MIB)
+        limit = _allowed(service, connection, image, purpose, size)
         before = copy.deepcopy(image)
         image.status = purpose
         image.writer = token
         image.updated_at = service.now()
         records.save(connection, before, image)
         _touch(service, connection, image.id, token)
-        quotas.check_limit(service, connection, guard.ctx.project_id, quotas.COUNT_UPLOADING)
+        allowance.check(connection, quotas.COUNT_UPLOADING)
     return Intake(image, token, limit)
 
 
 def _allowed(
     service: ImageService,
     connection: Connection,
-    project_id: str | None,
     image: Image,
     purpose: Purpose,
     size: int | None,
@@ -73,8 +75,6 @@ def _allowed(
     cap: int = service.conf.image_size_cap
     if size is not None and size > cap:
         raise too_large(cap)
-    name = quotas.SIZE_TOTAL if purpose == "saving" else quotas.STAGE_TOTAL
-    quotas.check_limit(service, connection, project_id, name, delta=(size or 0) // quotas.MIB)
     if purpose == "uploading":
         return cap
     remaining = quotas.check_storage(service, connection, image.owner, size)

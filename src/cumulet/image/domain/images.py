@@ -42,9 +42,10 @@ def create(
         updated_at=now,
         **values,
     )
+    allowance = quotas.allowance(service, owner)
     try:
         with service.db.write() as connection:
-            quotas.check_limit(service, connection, owner, quotas.COUNT_TOTAL, delta=1)
+            allowance.check(connection, quotas.COUNT_TOTAL, delta=1)
             return image, records.insert(connection, image)
     except IntegrityError as error:
         if violates_unique(error):

@@ -26,8 +26,9 @@ def start(
     secret = None
     if request.method == "glance-download":
         secret = service.vault.seal(guard.ctx.auth_token or "")
+    allowance = quotas.allowance(service, guard.ctx.project_id)
     with service.db.write() as connection:
-        quotas.check_limit(service, connection, guard.ctx.project_id, quotas.SIZE_TOTAL)
+        allowance.check(connection, quotas.SIZE_TOTAL)
         seen = records.load(connection, guard.ctx, image_id, is_admin=guard.is_admin, lock=True)
         image = seen.image
         _check_status(image, request.method)

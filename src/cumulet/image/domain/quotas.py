@@ -7,9 +7,7 @@ Two ways, as in the original: `user_storage_quota` of the configuration, or the 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
-from urllib.parse import urlencode
+from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -18,9 +16,8 @@ from sqlalchemy.exc import IntegrityError
 from cumulet.image.domain.records import digest
 from cumulet.image.service import ImageService
 from cumulet.image.tables import image_properties, images, quota_locks
-from cumulet.kernel.client import Unreachable
 from cumulet.kernel.db import TransactionLost
-from cumulet.kernel.errors import PayloadTooLarge, ServiceUnavailable
+from cumulet.kernel.errors import PayloadTooLarge
 
 MIB = 1 << 20
 SIZE_TOTAL = "image_size_total"
@@ -127,51 +124,38 @@ _USAGE: dict[str, Callable[[Connection, str | None], int]] = {
 }
 
 
-def check_limit(service: ImageService, connection: Connection, owner: str | None, name: str, *, delta: int = 0) -> None:
-    """Raises OverQuota when the usage and `delta` exceed the limit that Identity has for the project."""
-    if not service.conf.use_keystone_limits or owner is None:
-        return
-    limit = limits(service, owner).get(name)
-    if limit is None or limit < 0:
-        return
-    lock(connection, owner)
-    usage = _USAGE[name](connection, owner)
-    if usage + delta > limit:
-        raise OverQuota(
-            f"Project {owner} is over a limit for [Resource {name} is over limit of {limit} due to current usage "
-            f"{usage} and delta {delta}]"
-        )
+class Allowance:
+    """What Identity allows one project, asked before the transaction in which it is checked."""
+
+    def __init__(self, project_id: str, limits: Mapping[str, int]) -> None:
+        self._project_id = project_id
+        self._limits = limits
+
+    def check(self, connection: Connection, name: str, *, delta: int = 0) -> None:
+        """Raises OverQuota when the usage and `delta` exceed the limit."""
+        limit = self._limits.get(name, -1)
+        if limit < 0:
+            return
+        lock(connection, self._project_id)
+        usage = _USAGE[name](connection, self._project_id)
+        if usage + delta > limit:
+            raise OverQuota(
+                f"Project {self._project_id} is over a limit for [Resource {name} is over limit of {limit} due to "
+                f"current usage {usage} and delta {delta}]"
+            )
 
 
-def usage(service: ImageService, connection: Connection, owner: str) -> dict[str, dict[str, int]]:
+def allowance(service: ImageService, project_id: str | None) -> Allowance:
+    """Raises ServiceUnavailable when Identity does not tell."""
+    if service.limits is None or project_id is None:
+        return Allowance("", {})
+    return Allowance(project_id, service.limits.of(project_id))
+
+
+def usage(service: ImageService, project_id: str) -> dict[str, dict[str, int]]:
     """What `/v2/info/usage` shows; empty without limits in Identity."""
-    if not service.conf.use_keystone_limits:
+    if service.limits is None:
         return {}
-    known = limits(service, owner)
-    return {name: {"usage": _USAGE[name](connection, owner), "limit": known.get(name, 0)} for name in NAMES}
-
-
-def limits(service: ImageService, project_id: str) -> dict[str, int]:
-    """The project's limits by resource name: its own, else the registered default. Raises ServiceUnavailable."""
-    session = service.env.service_session("glance")
-    section = service.conf.oslo_limit
-
-    def ask(path: str, **query: str) -> Any:
-        answer = session.request("GET", "identity", f"{path}?{urlencode(query)}")
-        if answer.status != 200:
-            raise ServiceUnavailable(f"Identity does not tell the limits: it answered {answer.status}.")
-        return answer.json()
-
-    try:
-        if section.endpoint_id:
-            service_id = ask(f"/endpoints/{section.endpoint_id}")["endpoint"]["service_id"]
-        else:
-            found = ask("/services", type=section.endpoint_service_type, name=section.endpoint_service_name)
-            service_id = found["services"][0]["id"]
-        registered = ask("/registered_limits", service_id=service_id)["registered_limits"]
-        own = ask("/limits", service_id=service_id, project_id=project_id)["limits"]
-    except (Unreachable, LookupError) as error:
-        raise ServiceUnavailable("The limits of the project cannot be had from Identity.") from error
-    known = {one["resource_name"]: int(one["default_limit"]) for one in registered}
-    known.update({one["resource_name"]: int(one["resource_limit"]) for one in own})
-    return known
+    known = service.limits.of(project_id)
+    with service.db.read() as connection:
+        return {name: {"usage": _USAGE[name](connection, project_id), "limit": known.get(name, 0)} for name in NAMES}

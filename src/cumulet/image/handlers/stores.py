@@ -52,7 +52,4 @@ def details(call: Call[ImageService]) -> Reply:
 
 
 def usage(call: Call[ImageService]) -> Reply:
-    service = call.service
-    with service.db.write() as connection:
-        found = quotas.usage(service, connection, call.ctx.project_id or "")
-    return Reply({"usage": found})
+    return Reply({"usage": quotas.usage(call.service, call.ctx.project_id or "")})

@@ -87,13 +87,13 @@ class Import:
 
     def check_quota(self, image: Image) -> None:
         size = (image.size or 0) // quotas.MIB
-        owner = self.task.task["owner"]
+        allowance = quotas.allowance(self.service, self.task.task["owner"])
         with self.service.db.write() as connection:
             if self.method == "glance-direct":
-                quotas.check_limit(self.service, connection, owner, quotas.SIZE_TOTAL, delta=size)
+                allowance.check(connection, quotas.SIZE_TOTAL, delta=size)
             else:
-                quotas.check_limit(self.service, connection, owner, quotas.STAGE_TOTAL, delta=size)
-                quotas.check_limit(self.service, connection, owner, quotas.COUNT_UPLOADING)
+                allowance.check(connection, quotas.STAGE_TOTAL, delta=size)
+                allowance.check(connection, quotas.COUNT_UPLOADING)
 
     def open(self, image: Image) -> Reader:
         """The data to import: staged, or in a store already."""
