@@ -19,6 +19,7 @@ from cumulet.kernel.engine import Engine
 from cumulet.kernel.environment import Environment
 from cumulet.kernel.jobs import backlog
 from cumulet.kernel.settings import Settings
+from tests.image.openapi import problems
 from tests.support import Client, StaticVerifier, caller
 
 OCTETS = {"Content-Type": "application/octet-stream"}
@@ -65,7 +66,10 @@ class Images:
         self.service.db.close()
 
     def call(self, method: str, path: str, token: str | None = "member", **rest: Any) -> Response:
-        return self.client.request(method, path, token=token, **rest)
+        answer = self.client.request(method, path, token=token, **rest)
+        wrong = problems(method, path, answer)
+        assert not wrong, wrong
+        return answer
 
     def json(self, method: str, path: str, token: str | None = "member", *, status: int = 200, **rest: Any) -> Any:
         """The decoded answer, which must have the status."""

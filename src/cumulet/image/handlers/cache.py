@@ -5,6 +5,7 @@ from __future__ import annotations
 from cumulet.image.domain import cache, records
 from cumulet.image.domain.records import Seen
 from cumulet.image.guards import Guard
+from cumulet.image.handlers import shown
 from cumulet.image.service import ImageService
 from cumulet.kernel.errors import BadRequest, Conflict, NotFound
 from cumulet.kernel.http import NO_CONTENT, Call, Reply
@@ -39,7 +40,7 @@ def queue(call: Call[ImageService], image_id: str) -> Reply:
     if seen.image.status != "active":
         raise BadRequest("Only images with status active can be targeted for queueing")
     cache.queue(call.service, image_id)
-    return Reply(status=202)
+    return shown.nothing(202)
 
 
 def delete(call: Call[ImageService], image_id: str) -> Reply:
@@ -70,7 +71,7 @@ def nodes(call: Call[ImageService], image_id: str) -> Reply:
 def clean(call: Call[ImageService]) -> Reply:
     _allow(call, "cache_clean")
     cache.clean(call.service)
-    return Reply()
+    return shown.nothing(200)
 
 
 def prune(call: Call[ImageService]) -> Reply:

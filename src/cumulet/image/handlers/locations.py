@@ -5,6 +5,7 @@ from __future__ import annotations
 from cumulet.image.bodies import read_object
 from cumulet.image.domain import locations
 from cumulet.image.guards import Guard
+from cumulet.image.handlers import shown
 from cumulet.image.schemas.locations import parse_added
 from cumulet.image.service import ImageService
 from cumulet.kernel.errors import NotFound
@@ -18,7 +19,7 @@ def index(call: Call[ImageService], image_id: str) -> Reply:
 def create(call: Call[ImageService], image_id: str) -> Reply:
     url, validation = parse_added(read_object(call))
     locations.add(call.service, Guard(call.service, call.ctx), image_id, url, validation)
-    return Reply(status=202)
+    return shown.nothing(202)
 
 
 def delete_from_store(call: Call[ImageService], store: str, image_id: str) -> Reply:

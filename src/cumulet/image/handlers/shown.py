@@ -11,10 +11,17 @@ from cumulet.image.domain.tasks import Task
 from cumulet.image.service import ImageService
 from cumulet.image.views import moment
 from cumulet.kernel.context import Context
+from cumulet.kernel.http import Reply
 
+HTML = "text/html; charset=UTF-8"
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 _PROPERTIES = SHOWN_NAMES.index("properties")
+
+
+def nothing(status: int) -> Reply:
+    """An answer without a body, of the type that the original's have all the same."""
+    return Reply(b"", status, content_type=HTML)
 
 
 def image(service: ImageService, ctx: Context, one: Image) -> bytes:
@@ -60,9 +67,9 @@ def task(one: Task) -> dict[str, Any]:
 
 
 def image_task(one: Task) -> dict[str, Any]:
-    """A task below its image: the row with times as the original's database writes them."""
+    """A task below its image: the row with times as the original's database writes them, to the second."""
     times = ("created_at", "updated_at", "expires_at")
     view = {name: value for name, value in one.items() if name not in times}
     for name in times:
-        view[name] = None if one[name] is None else moment(one[name])
+        view[name] = None if one[name] is None else moment(one[name])[:-1] + ".000000"
     return {**view, "deleted": False, "deleted_at": None}

@@ -90,12 +90,12 @@ def _files(path: Path) -> list[Path]:
 
 def _read(file: Path) -> Namespace:
     try:
-        body = msgspec.json.decode(file.read_bytes())
+        body = msgspec.json.decode(file.read_bytes(), type=dict[str, Any])
         # Files written by the original's exporter also tell what only a service sets.
         for name in ("self", "schema", "created_at", "updated_at"):
             body.pop(name, None)
         return parse(body, Namespace)
-    except (msgspec.DecodeError, OSError, AttributeError) as error:
+    except (msgspec.DecodeError, OSError) as error:
         raise MetadefsError(f"{file}: {error}") from error
     except ApiError as error:
         raise MetadefsError(f"{file}: {error.message}") from error
