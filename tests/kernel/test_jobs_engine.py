@@ -336,7 +336,7 @@ def test_a_periodic_task_is_run_by_one_of_all_engines_each_period(cloud: Cloud) 
         eventually(lambda: len(times) >= 5)
 
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
-    assert min(gaps) > 0.25
+    assert min(gaps) > 0.15  # half a period: on a busy machine one run is late and the next is not
 
 
 def test_a_periodic_task_that_fails_or_hangs_comes_back(cloud: Cloud) -> None:
