@@ -52,7 +52,7 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
         },
     )
     _check(connection, row)
-    base.insert(connection, table, row)
+    connection.execute(sa.insert(table).values(**row))
     network.touch("router", router.id)
     return str(row["id"])
 

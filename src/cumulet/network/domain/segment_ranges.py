@@ -95,7 +95,7 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
         values["project_id"] = ""
     row = base.new_row(network, {**values, "default": False, "physical_network": physical})
     _check_bounds(connection, row)
-    base.insert(connection, table, row)
+    connection.execute(sa.insert(table).values(**row))
     return str(row["id"])
 
 
