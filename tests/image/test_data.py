@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from cumulet.image.domain import recovery
 from cumulet.image.transfer.receiving import CHUNK
+from cumulet.kernel.db import TransactionLost
 from tests.image.support import OCTETS, Chunked, Images
 
 
@@ -282,3 +285,62 @@ def test_a_living_writer_is_left_alone(images: Images) -> None:
     )
     assert recovery.recover(images.service) == 0
     assert images.show(image["id"])["status"] == "saving"
+
+
+class LostTransactions:
+    """A database that loses the next transactions that commit, as servers do in a deadlock."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, images: Images) -> None:
+        self.left = 0
+        write = images.service.db.write
+
+        @contextmanager
+        def lossy() -> Iterator[Any]:
+            with write() as connection:
+                yield connection
+                if self.left:
+                    self.left -= 1
+                    raise TransactionLost("lost by the test")
+
+        monkeypatch.setattr(images.service.db, "write", lossy)
+
+
+@pytest.fixture
+def losses(monkeypatch: pytest.MonkeyPatch, images: Images) -> LostTransactions:
+    return LostTransactions(monkeypatch, images)
+
+
+class LosesAtItsEnd(io.BytesIO):
+    """A body after whose end transactions are lost."""
+
+    def __init__(self, data: bytes, losses: LostTransactions, times: int) -> None:
+        super().__init__(data)
+        self.losses = losses
+        self.times = times
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        if not data:
+            self.losses.left, self.times = self.times, 0
+        return data
+
+    read1 = read
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_transaction_that_is_lost_does_not_take_the_data_with_it(
+    images: Images, losses: LostTransactions, times: int
+) -> None:
+    image = images.create()
+    assert Chunked(images, LosesAtItsEnd(b"streamed", losses, times)).put(image["file"]) == 204
+    assert images.data(image["id"]) == b"streamed"
+
+
+def test_a_database_that_takes_nothing_leaves_nothing(images: Images, losses: LostTransactions) -> None:
+    """Never an image of no bytes from a body that is read a second time."""
+    image = images.create()
+    assert Chunked(images, LosesAtItsEnd(b"streamed", losses, 12)).put(image["file"]) == 503
+    assert (images.show(image["id"])["status"], images.files()) == ("queued", [])
+    losses.left = 2
+    body = images.create(name="again")
+    assert images.show(body["id"])["name"] == "again"

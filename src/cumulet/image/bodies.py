@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import falcon
 import msgspec
 
 from cumulet.image.service import ImageService
@@ -17,19 +18,28 @@ MAX_BODY = 4 << 20
 
 def read_json(call: Call[ImageService]) -> Any:
     """Raises BadRequest for a body that is absent or not JSON, PayloadTooLarge."""
-    req = call.req
-    if (req.content_length or 0) > MAX_BODY:
-        raise PayloadTooLarge(f"Request is too large: at most {MAX_BODY} bytes are accepted.")
-    stream = req.bounded_stream if req.content_length is not None else req.stream
-    data = stream.read(MAX_BODY + 1)
-    if len(data) > MAX_BODY:
-        raise PayloadTooLarge(f"Request is too large: at most {MAX_BODY} bytes are accepted.")
+    data = _read(call.req)
     if not data:
         raise BadRequest("Body expected in request.")
     try:
         return _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadRequest("Malformed JSON in request body.") from None
+
+
+def _read(req: falcon.Request) -> bytes:
+    """Kept with the request: a handler whose transaction was lost runs again."""
+    known: bytes | None = getattr(req.context, "image_body", None)
+    if known is not None:
+        return known
+    if (req.content_length or 0) > MAX_BODY:
+        raise PayloadTooLarge(f"Request is too large: at most {MAX_BODY} bytes are accepted.")
+    stream = req.bounded_stream if req.content_length is not None else req.stream
+    data: bytes = stream.read(MAX_BODY + 1)
+    if len(data) > MAX_BODY:
+        raise PayloadTooLarge(f"Request is too large: at most {MAX_BODY} bytes are accepted.")
+    req.context.image_body = data
+    return data
 
 
 def read_object(call: Call[ImageService]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cumulet.kernel.context import Context
-from cumulet.network.checks import Check, Invalid, optional, plain_text, text, uuid_text
+from cumulet.network.checks import Check, Invalid, optional, text, uuid_text
 from cumulet.network.errors import bad_request
 
 REQUIRED: Final = object()
@@ -57,7 +57,6 @@ STANDARD = {
 }
 TAGS = {"tags": read_only(sort=False, filter=False)}
 UUID = Attribute(uuid_text, put=False)
-DNS_NAME = Attribute(plain_text(255), default="")
 
 Values = dict[str, Any]
 

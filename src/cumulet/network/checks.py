@@ -12,7 +12,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 Check = Callable[[Any], Any]
-_MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
+_MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", re.ASCII)
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_DEVICE = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -173,7 +175,7 @@ def cidr_or_address(value: Any) -> str:
 def mac_address(value: Any) -> str:
     """Six bytes in lower case with colons; a multicast or all-zero address belongs to no port."""
     lowered = value.lower().replace("-", ":") if isinstance(value, str) else ""
-    if not _MAC.match(lowered) or lowered == "00:00:00:00:00:00":
+    if not _MAC.fullmatch(lowered) or lowered == "00:00:00:00:00:00":
         raise Invalid(f"'{value}' is not a valid MAC address")
     return lowered
 
@@ -183,6 +185,35 @@ def unicast_mac(value: Any) -> str:
     if int(lowered[:2], 16) & 1:
         raise Invalid(f"'{value}' is not a unicast MAC address")
     return lowered
+
+
+def dns_name(value: Any) -> str:
+    """A host name, in lower case: labels of letters, digits and hyphens (RFC 1123), perhaps several of them."""
+    return _dns("host name", value, value)
+
+
+def dns_domain(value: Any) -> str:
+    """A domain with its final dot, in lower case."""
+    if isinstance(value, str) and value and not value.endswith("."):
+        raise Invalid(f"'{value}' is not a FQDN")
+    return _dns("domain name", value, value)
+
+
+def _dns(what: str, value: Any, shown: Any) -> str:
+    if not isinstance(value, str) or len(value) > 253:
+        raise Invalid(f"'{shown}' is not a valid {what}")
+    lowered = value.lower()
+    labels = lowered.removesuffix(".").split(".") if lowered else []
+    if not all(_LABEL.fullmatch(label) for label in labels):
+        raise Invalid(f"'{shown}' is not a valid {what}")
+    return lowered
+
+
+def physical_network(value: Any) -> str:
+    """A name that hosts map to their interfaces: letters, digits, `_`, `.`, `:` and `-`."""
+    if not isinstance(value, str) or not _DEVICE.fullmatch(value):
+        raise Invalid(f"'{value}' is not a valid physical network")
+    return value
 
 
 def json_object(value: Any) -> dict[str, Any]:

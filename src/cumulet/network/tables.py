@@ -395,6 +395,7 @@ agents = _table(
     json_text("resource_versions"),
     sa.Column("resources_synced", sa.Boolean),
     sa.Column("load", sa.Integer, nullable=False, default=0),
+    sa.Column("applied_generation", sa.BigInteger, nullable=False, default=0),  # of the wanted state, by the host
     moment("created_at", False),
     moment("started_at", False),
     moment("heartbeat_at", False),
@@ -416,6 +417,21 @@ router_agents = _table(
     _cascade("router_id", "routers.id"),
     _cascade("agent_id", "agents.id"),
     sa.Index("ix_router_agents_agent", "agent_id"),
+)
+ha_networks = _table(
+    # Over it the hosts of a project's HA routers hear each other.
+    "ha_networks",
+    sa.Column("project_id", sa.String(255), primary_key=True),
+    identifier("network_id"),
+    _cascade("network_id", "networks.id"),
+)
+ha_routers = _table(
+    "ha_routers",
+    key("router_id"),
+    identifier("network_id"),
+    sa.Column("vr_id", sa.Integer, nullable=False),
+    _cascade("router_id", "routers.id"),
+    sa.UniqueConstraint("network_id", "vr_id", name="uq_ha_routers_vr_id"),
 )
 network_flavors = _table(
     "network_flavors",

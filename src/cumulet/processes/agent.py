@@ -1,19 +1,29 @@
-"""The agents of simulated hosts, in one process: they have the bus and no database."""
+"""The agent process: of this machine, or of simulated hosts. It has the bus and no database."""
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import signal
 import threading
 
-from cumulet.agents.compute.agent import Agent
-from cumulet.kernel import config, logs, metrics
-from cumulet.kernel.bus import make_bus
+from cumulet import services
+from cumulet.agents.host import process
+from cumulet.kernel import logs, metrics
 from cumulet.kernel.settings import Settings
 from cumulet.processes import lifeline
 from cumulet.processes.child import Announce
-from cumulet.simulator.compute import SimulatedHypervisor
 
-HOSTS = ("simulated-1", "simulated-2")
+
+def is_wanted(settings: Settings) -> bool:
+    """Whether this cloud has hosts here: simulated ones always, this machine itself for root with its tools."""
+    if not process.KINDS & _enabled(settings):
+        return False
+    return settings.simulate or (os.geteuid() == 0 and importlib.util.find_spec("pyroute2") is not None)
+
+
+def _enabled(settings: Settings) -> set[str]:
+    return {one.name for one in services.enabled(settings.services)}
 
 
 def run(settings: Settings, role: str, life: int, announce: Announce) -> None:
@@ -23,11 +33,5 @@ def run(settings: Settings, role: str, life: int, announce: Announce) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, lambda *_: stop.set())
-    conf = config.load("nova", settings.files_of("nova"))
-    folder = settings.paths.state / "simulated"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    bus = make_bus(conf.transport_url, settings.paths.run / "bus")
-    agent = Agent(bus, {host: SimulatedHypervisor(file=folder / f"{host}.json") for host in HOSTS})
     announce.ready()
-    agent.run(stop)
-    bus.close()
+    process.run(settings, stop, kinds=_enabled(settings), simulate=settings.simulate)

@@ -104,7 +104,7 @@ class Supervisor:
             body = functools.partial(api.run, self.settings, f"api-{number}", life)
             self._workers.append(Child(f"api-{number}", body))
         self._workers.append(Child("engine", functools.partial(engine.run, self.settings, "engine", life)))
-        if self.settings.simulate and any(one.name == "compute" for one in services.enabled(self.settings.services)):
+        if agent.is_wanted(self.settings):
             self._workers.append(Child("agent", functools.partial(agent.run, self.settings, "agent", life)))
         self._report(Report(step="starting"))
         for child in self._workers:

@@ -7,10 +7,28 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 
+class Disk(Struct, frozen=True):
+    """A volume of a server. `connection` is an attachment's connection_info as Volume's API gives it."""
+
+    volume_id: str
+    device: str
+    connection: dict[str, Any]
+    boot_index: int | None = None
+    bus: str | None = None
+    device_type: str | None = None
+    tag: str | None = None
+    serial: str | None = None
+    size_gb: int | None = None
+
+
 class Guest(Struct, frozen=True):
     """A server as its host needs to know it.
 
-    `flavor`: vcpus, ram (MB), disk and ephemeral (GB), swap (MB), extra_specs.
+    `flavor`: vcpus, ram (MB), disk and ephemeral (GB), swap (MB), extra_specs. `image`: the image as Image shows it
+    (disk_format, size, os_hash_algo, os_hash_value, its properties; kernel_id and ramdisk_id among them), empty for a
+    server that boots from a volume. `vifs`: its ports in order (id, mac_address, device_name, mtu, …). `drive`: the
+    files of its config drive, each as base64 by its path, when `config_drive` is set. `user_data` is base64.
+    `machine`: what was chosen when it was first built and stays (machine type, firmware, …).
     """
 
     id: str
@@ -21,6 +39,13 @@ class Guest(Struct, frozen=True):
     image_id: str | None
     vifs: list[dict[str, Any]]
     config_drive: bool = False
+    image: dict[str, Any] = {}
+    volumes: list[Disk] = []
+    drive: dict[str, str] = {}
+    admin_password: str | None = None
+    key_data: str | None = None
+    user_data: str | None = None
+    machine: dict[str, Any] = {}
 
 
 class Resources(Struct, frozen=True):
@@ -68,6 +93,82 @@ class Hypervisor(Protocol):
     def suspend(self, server_id: str) -> None: ...
 
     def resume(self, server_id: str) -> None: ...
+
+    def rebuild(self, guest: Guest) -> None:
+        """Make its local disks anew from the guest's image and start it; volumes and ports stay."""
+
+    def rescue(self, guest: Guest) -> None:
+        """Stop it and start it from the guest's (rescue) image, its own root disk beside as the second one."""
+
+    def unrescue(self, server_id: str) -> None:
+        """Start it from its own root disk again."""
+
+    def snapshot(self, server_id: str, image_id: str) -> None:
+        """Upload its root disk as it is now into this image, which is queued or has the same data already."""
+
+    def resize(self, guest: Guest, *, power_on: bool) -> None:
+        """Give it another flavor on the same host. What it was before is kept until it is confirmed or reverted."""
+
+    def send(self, server_id: str) -> dict[str, Any]:
+        """Stop it and offer its disks to another host: returns what `receive` there needs.
+
+        Its disks are kept here until it is confirmed or reverted.
+        """
+
+    def receive(self, guest: Guest, offer: dict[str, Any], *, power_on: bool) -> None:
+        """Take the disks another host offers, and build it here."""
+
+    def confirm_resize(self, server_id: str) -> None:
+        """Forget what was kept for a return: on the same host the old form, on the host it left all of it."""
+
+    def revert_resize(self, server_id: str, *, power_on: bool) -> None:
+        """Be what was kept, on the same host or on the one it left."""
+
+    def prepare_live(self, guest: Guest, *, copy_disks: bool) -> dict[str, Any]:
+        """Be ready to take a running guest; returns what `live_migrate` on its host needs."""
+
+    def live_migrate(self, server_id: str, target: dict[str, Any]) -> None:
+        """Move it while it runs. When this returns it runs there and is gone here; when it raises it runs here."""
+
+    def abort_live(self, server_id: str) -> None:
+        """End a live migration that is under way; the guest goes on here."""
+
+    def force_live(self, server_id: str) -> None:
+        """Let a live migration that is under way come to its end, whatever pause that costs."""
+
+    def live_progress(self, server_id: str) -> dict[str, int]:
+        """Bytes of memory and disk of a live migration: memory_total, memory_processed, memory_remaining, disk_…."""
+
+    def cancel_live(self, server_id: str) -> None:
+        """On the host that was prepared: remove what was made for a guest that did not come."""
+
+    def attach_volume(self, server_id: str, disk: Disk) -> None:
+        """Give it a disk, also while it runs."""
+
+    def detach_volume(self, server_id: str, volume_id: str) -> None:
+        """Take a disk from it; what the guest wrote is on the volume when this returns."""
+
+    def extend_volume(self, server_id: str, volume_id: str, size_gb: int) -> None:
+        """Tell it that its disk has grown."""
+
+    def attach_interface(self, server_id: str, vif: dict[str, Any]) -> None: ...
+
+    def detach_interface(self, server_id: str, port_id: str) -> None: ...
+
+    def set_password(self, server_id: str, password: str) -> None:
+        """Set the administrator's password in the guest, through its agent."""
+
+    def inject_nmi(self, server_id: str) -> None:
+        """Have the guest write a crash dump."""
+
+    def diagnostics(self, server_id: str) -> dict[str, Any]:
+        """What the API's diagnostics show, in its form since 2.48."""
+
+    def console(self, server_id: str, kind: str) -> dict[str, Any]:
+        """Where its console can be reached: `{"host", "port"}`, or `{"path"}` of a socket on this host.
+
+        `kind`: `vnc` or `serial`. Raises ValueError for one it does not have.
+        """
 
     def console_log(self, server_id: str) -> str:
         """All that the guest's serial console said and that was kept."""

@@ -8,11 +8,13 @@ so nobody can delete the image in between, and whoever dies leaves an image that
 from __future__ import annotations
 
 import copy
+import logging
 from dataclasses import dataclass
 from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 
 from cumulet.image.domain import quotas, records
 from cumulet.image.domain.records import Image
@@ -24,8 +26,10 @@ from cumulet.image.tables import images
 from cumulet.image.transfer.inspection import Inspection, Source, Unacceptable
 from cumulet.image.transfer.receiving import Received, TooLarge, receive
 from cumulet.image.transfer.receiving import copy as copy_data
+from cumulet.kernel.db import TransactionLost, run_again
 from cumulet.kernel.errors import BadRequest, Gone, PayloadTooLarge, ServiceUnavailable, UnsupportedMediaType
 
+LOG = logging.getLogger(__name__)
 Purpose = Literal["saving", "uploading"]
 
 
@@ -112,13 +116,19 @@ def upload(service: ImageService, intake: Intake, store: Store, source: Source) 
             limit=intake.limit,
             progress=lambda size: _keep(service, intake),
         )
-        _finish_upload(service, intake, store, writer, received)
+        finished = writer
+        run_again(lambda: _finish_upload(service, intake, store, finished, received))
     except BaseException as error:
-        if writer is not None:
-            writer.abort()
-        if not isinstance(error, Gone):
-            release(service, intake)
+        _give_up(service, intake, store, writer, error)
         raise _told(service, intake, error) from error
+
+
+def _give_up(service: ImageService, intake: Intake, store: Store, writer: Writer | None, error: BaseException) -> None:
+    """Leave neither data nor the image half written."""
+    if writer is not None:
+        writer.abort()
+    if not isinstance(error, Gone):
+        run_again(lambda: release(service, intake, store))
 
 
 def _told(service: ImageService, intake: Intake, error: BaseException) -> BaseException:
@@ -135,6 +145,9 @@ def _told(service: ImageService, intake: Intake, error: BaseException) -> BaseEx
         return Gone("Error in store configuration. Adding images to store is disabled.")
     if isinstance(error, StoreError):
         return ServiceUnavailable(error.message)
+    if isinstance(error, TransactionLost):
+        # Not to be raised as it is: the request would be answered a second time, with a body that is used up.
+        return ServiceUnavailable("The image's data could not be noted in the database. Upload it again.")
     return error
 
 
@@ -179,9 +192,12 @@ def _own(connection: Connection, intake: Intake) -> Image:
 
 def _keep(service: ImageService, intake: Intake) -> None:
     """During a long transfer: say that it lives, and end it when the image is gone."""
-    with service.db.write() as connection:
-        if not _touch(service, connection, intake.image.id, intake.token):
-            _own(connection, intake)
+    try:
+        with service.db.write() as connection:
+            if not _touch(service, connection, intake.image.id, intake.token):
+                _own(connection, intake)
+    except (TransactionLost, DBAPIError) as error:
+        LOG.warning("the upload of image %s goes on without the database: %s", intake.image.id, error)
 
 
 def stage(service: ImageService, intake: Intake, source: Source) -> None:
@@ -190,27 +206,32 @@ def stage(service: ImageService, intake: Intake, source: Source) -> None:
     try:
         writer = service.stores.staging.writer(intake.image.id)
         size = copy_data(source, writer, limit=intake.limit, progress=lambda size: _keep(service, intake))
-        with service.db.write() as connection:
-            image = _own(connection, intake)
-            before = copy.deepcopy(image)
-            image.size = size
-            image.writer = None
-            image.updated_at = service.now()
-            writer.publish()
-            records.save(connection, before, image)
+        finished = writer
+        run_again(lambda: _finish_stage(service, intake, finished, size))
     except BaseException as error:
-        if writer is not None:
-            writer.abort()
-        if not isinstance(error, Gone):
-            release(service, intake)
+        _give_up(service, intake, service.stores.staging, writer, error)
         raise _told(service, intake, error) from error
 
 
-def release(service: ImageService, intake: Intake) -> None:
-    """Give the image back as it was before."""
+def _finish_stage(service: ImageService, intake: Intake, writer: Writer, size: int) -> None:
+    with service.db.write() as connection:
+        image = _own(connection, intake)
+        before = copy.deepcopy(image)
+        image.size = size
+        image.writer = None
+        image.updated_at = service.now()
+        writer.publish()
+        records.save(connection, before, image)
+
+
+def release(service: ImageService, intake: Intake, store: Store) -> None:
+    """Give the image back as it was before. Where the last transaction was lost its file may be published already."""
     with service.db.write() as connection:
         image = records.load_any(connection, intake.image.id, lock=True)
         if image is not None and image.writer == intake.token:
+            url = store.url_for(image.id)
+            if url is not None:
+                store.detach(url)()
             requeue(service, connection, image)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 from cumulet.image.domain import download, quotas, records, removal, tasks
 from cumulet.image.domain.data import take_in
 from cumulet.image.domain.imports import names_in, show_progress
-from cumulet.image.domain.records import Image
+from cumulet.image.domain.records import Image, Location
 from cumulet.image.jobs import plugins, sources
 from cumulet.image.jobs.progress import KNOWN_FAILURES, TaskFailed, TaskRun, reason_of
 from cumulet.image.schemas.images import ImageSchema
@@ -201,7 +201,9 @@ def _revert(service: ImageService, connection: Connection, task: tasks.Task, ima
     tasks.fail(service, connection, task["id"], reason)
     image = records.load_any(connection, image_id, lock=True) if image_id else None
     if image is None or image.properties.get(tasks.LOCK) != task["id"]:
-        removal.enqueue(service, connection, None, image_id, [], staged=bool(image_id) and image is None)
+        if image_id and image is None:
+            stores = task["input"].get("backend") or [service.stores.default]
+            removal.enqueue(service, connection, None, image_id, _own_data(service, stores, image_id), staged=True)
         return
     if task["type"] == tasks.IMPORT:
         removal.enqueue(service, connection, None, image_id, image.locations, staged=True)
@@ -227,4 +229,18 @@ def _restore(service: ImageService, connection: Connection, task: tasks.Task, im
         image.checksum = image.os_hash_algo = image.os_hash_value = None
     image.updated_at = service.now()
     records.save(connection, before, image)
-    removal.enqueue(service, connection, None, image.id, added, staged=not is_copy)
+    kept = {place["url"] for place in image.locations}
+    places = {place["url"]: place for place in [*_own_data(service, stores, image.id), *added]}
+    gone = [place for url, place in places.items() if url not in kept]
+    removal.enqueue(service, connection, None, image.id, gone, staged=not is_copy)
+
+
+def _own_data(service: ImageService, stores: list[str], image_id: str) -> list[Location]:
+    """What an import may have left in its stores that died right before the image told of it."""
+    found: list[Location] = []
+    for name in stores:
+        store = service.stores.by_name.get(name)
+        url = store.url_for(image_id) if store is not None else None
+        if url is not None:
+            found.append({"url": url, "metadata": {"store": name}})
+    return found

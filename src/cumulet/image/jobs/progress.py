@@ -16,6 +16,7 @@ from cumulet.image.transfer.external import FetchFailed
 from cumulet.image.transfer.filtering import Refused
 from cumulet.image.transfer.inspection import Unacceptable
 from cumulet.image.transfer.receiving import TooLarge
+from cumulet.kernel.db import run_again
 from cumulet.kernel.errors import ApiError
 from cumulet.kernel.jobs import Job
 
@@ -69,6 +70,9 @@ class TaskRun:
 
     def change(self, change: Callable[[Connection, Image], None]) -> Image:
         """Change the image in one transaction that is only valid while this run has job and image."""
+        return run_again(lambda: self._change(change))
+
+    def _change(self, change: Callable[[Connection, Image], None]) -> Image:
         with self.service.db.write() as connection:
             self.job.fence(connection)
             image = self._mine(records.load_any(connection, self.image_id, lock=True))

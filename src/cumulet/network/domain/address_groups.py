@@ -33,7 +33,7 @@ SOURCE = Source(
 
 def create(network: Network, connection: Connection, ctx: Context, values: Values) -> str:
     row = base.new_row(network, {**values, "addresses": base.to_json(_ordered(values["addresses"])), "shared": False})
-    connection.execute(sa.insert(address_groups).values(**row))
+    base.insert(connection, address_groups, row)
     return str(row["id"])
 
 

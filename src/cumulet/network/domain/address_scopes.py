@@ -31,7 +31,7 @@ SOURCE = Source(
 
 def create(network: Network, connection: Connection, ctx: Context, values: Values) -> str:
     row = base.new_row(network, values)
-    connection.execute(sa.insert(address_scopes).values(**row))
+    base.insert(connection, address_scopes, row)
     if values["shared"]:
         base.share_with_all(connection, "address_scope", row["id"], values["project_id"], True)
     return str(row["id"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -48,16 +49,37 @@ def new_row(network: Network, values: Values) -> Values:
     return {"id": uuid_id(), "tags": "[]", "revision_number": 0, "created_at": now, "updated_at": now, **values}
 
 
+@cache
+def _insertion(table: sa.Table) -> sa.Insert:
+    return sa.insert(table)
+
+
+def insert(connection: Connection, table: sa.Table, row: Values) -> None:
+    """Insert a row; the statement is built once a table and compiled once for a set of columns."""
+    connection.execute(_insertion(table), row)
+
+
+@cache
+def _update(table: sa.Table, names: tuple[str, ...]) -> sa.Update:
+    given: Values = {name: sa.bindparam(f"new_{name}") for name in names}
+    counted = {"revision_number": table.c.revision_number + 1}
+    return sa.update(table).where(table.c.id == sa.bindparam("sought")).values({**given, **counted})
+
+
 def change(network: Network, connection: Connection, table: sa.Table, identifier: str, **values: Any) -> None:
     """Update a row and count its revision."""
     values["updated_at"] = network.now()
-    values["revision_number"] = table.c.revision_number + 1
-    connection.execute(sa.update(table).where(table.c.id == identifier).values(**values))
+    given: Values = {f"new_{name}": value for name, value in values.items()}
+    connection.execute(_update(table, tuple(values)), {"sought": identifier, **given})
+
+
+_FORGET_TAGS = sa.delete(resource_tags).where(resource_tags.c.resource_id.in_(sa.bindparam("ids", expanding=True)))
 
 
 def forget_tags(connection: Connection, *ids: str) -> None:
     """The tags of resources that go."""
-    connection.execute(sa.delete(resource_tags).where(resource_tags.c.resource_id.in_(ids)))
+    if ids:
+        connection.execute(_FORGET_TAGS, {"ids": list(ids)})
 
 
 def tag_filters(table: sa.Table) -> dict[str, Filter]:

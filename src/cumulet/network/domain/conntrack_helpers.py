@@ -52,7 +52,7 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
         },
     )
     _check(connection, row)
-    connection.execute(sa.insert(table).values(**row))
+    base.insert(connection, table, row)
     network.touch("router", router.id)
     return str(row["id"])
 

@@ -40,7 +40,7 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
         network,
         {"project_id": "", "description": values["description"], **meaning, **{key: values[key] for key in _USED}},
     )
-    connection.execute(sa.insert(table).values(**row))
+    base.insert(connection, table, row)
     return str(row["id"])
 
 

@@ -39,7 +39,7 @@ class Flavors:
         for profile_id in values["service_profiles"]:
             PROFILES.SOURCE.load(connection, profile_id)
         row = {**values, "id": uuid_id(), "service_profiles": base.to_json(values["service_profiles"])}
-        connection.execute(sa.insert(network_flavors).values(**row))
+        base.insert(connection, network_flavors, row)
         return str(row["id"])
 
     def update(self, network: Network, connection: Connection, ctx: Context, row: Row[Any], values: Values) -> None:
@@ -68,7 +68,7 @@ class Profiles:
         if not values["driver"] and not values["metainfo"]:
             raise bad_request("Service Profile needs either a driver or metainfo.", "ServiceProfileEmpty")
         row = {**values, "id": uuid_id()}
-        connection.execute(sa.insert(service_profiles).values(**row))
+        base.insert(connection, service_profiles, row)
         return str(row["id"])
 
     def update(self, network: Network, connection: Connection, ctx: Context, row: Row[Any], values: Values) -> None:

@@ -12,7 +12,7 @@ from cumulet.kernel.context import Context
 from cumulet.kernel.errors import NotFound
 from cumulet.kernel.ids import uuid_id
 from cumulet.network.attributes import Values
-from cumulet.network.domain import base, networks, ports, qos_policies, quotas
+from cumulet.network.domain import base, networks, notices, ports, qos_policies, quotas
 from cumulet.network.domain.source import Source, Thing
 from cumulet.network.errors import bad_request, conflict
 from cumulet.network.service import Network
@@ -110,9 +110,17 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
         },
     )
     row |= _association(connection, ctx, network_id, values, floating_id)
-    connection.execute(sa.insert(floating_ips).values(**row))
-    network.touch("router", row["router_id"])
+    base.insert(connection, floating_ips, row)
+    _tell(network, connection, row["router_id"], row["port_id"])
     return floating_id
+
+
+def _tell(network: Network, connection: Connection, router_id: str | None, port_id: str | None) -> None:
+    """The router's hosts have work, and a server has an address more or less."""
+    network.touch("router", router_id or "")
+    port = ports.SOURCE.find(connection, port_id) if port_id is not None else None
+    if port is not None:
+        notices.changed(network, connection, port)
 
 
 def _association(connection: Connection, ctx: Context, network_id: str, values: Values, floating_id: str) -> Values:
@@ -202,7 +210,8 @@ def update(network: Network, connection: Connection, ctx: Context, row: Row[Any]
             "status": "DOWN",
         }
     base.change(network, connection, floating_ips, row.id, **changes)
-    network.touch("router", row.router_id, changes.get("router_id", ""))
+    _tell(network, connection, row.router_id, row.port_id)
+    _tell(network, connection, changes.get("router_id"), changes.get("port_id"))
 
 
 def _require_no_forwardings(connection: Connection, row: Row[Any], values: Values) -> None:
@@ -219,7 +228,7 @@ def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]
     connection.execute(sa.delete(port_forwardings).where(port_forwardings.c.floatingip_id == row.id))
     base.forget_tags(connection, row.id)
     connection.execute(sa.delete(floating_ips).where(floating_ips.c.id == row.id))
-    network.touch("router", row.router_id)
+    _tell(network, connection, row.router_id, row.port_id)
     port = ports.SOURCE.find(connection, row.floating_port_id)
     if port is not None:
         ports.remove(network, connection, port)

@@ -15,15 +15,14 @@ from sqlalchemy.engine import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
 from cumulet.kernel.db import violates_unique
-from cumulet.kernel.errors import Conflict
-from cumulet.kernel.upsert import insert_if_absent
+from cumulet.kernel.errors import ApiError, Conflict
 from cumulet.network.domain import base
 from cumulet.network.errors import bad_request
 from cumulet.network.tables import ip_allocations, subnets
 
 Address = IPv4Address | IPv6Address
 AUTOMATIC_MODES = ("slaac", "dhcpv6-stateless")
-_WINDOW = 64
+_WINDOWS = (4, 64)
 
 
 def is_automatic(subnet: Row[Any]) -> bool:
@@ -43,11 +42,24 @@ def eui64(cidr: str, mac: str) -> str:
 
 def take(connection: Connection, subnet: Row[Any], address: str, port_id: str) -> None:
     """Give one address to a port. Raises Conflict when it has an owner."""
+    if address in _used(connection, subnet.id, [address]):
+        raise _allocated(subnet, address)
+    _give(connection, subnet, address, port_id)
+
+
+def _give(connection: Connection, subnet: Row[Any], address: str, port_id: str) -> None:
+    """The subnet's lock keeps others away; should one have come before it all the same, the index refuses."""
     row = {"network_id": subnet.network_id, "subnet_id": subnet.id, "ip_address": address, "port_id": port_id}
-    if not insert_if_absent(connection, ip_allocations, row):
-        raise Conflict(
-            f"IP address {address} already allocated in subnet {subnet.id}", code="IpAddressAlreadyAllocated"
-        )
+    try:
+        base.insert(connection, ip_allocations, row)
+    except IntegrityError as error:
+        if violates_unique(error):
+            raise _allocated(subnet, address) from None
+        raise
+
+
+def _allocated(subnet: Row[Any], address: str) -> ApiError:
+    return Conflict(f"IP address {address} already allocated in subnet {subnet.id}", code="IpAddressAlreadyAllocated")
 
 
 def take_many(connection: Connection, subnet: Row[Any], wanted: list[tuple[str, str]]) -> None:
@@ -68,15 +80,30 @@ def take_many(connection: Connection, subnet: Row[Any], wanted: list[tuple[str, 
         raise
 
 
+_MOVE_CURSOR = (
+    sa.update(subnets).where(subnets.c.id == sa.bindparam("sought")).values(allocation_cursor=sa.bindparam("last"))
+)
+
+
 def take_any(connection: Connection, subnet: Row[Any], port_id: str) -> str | None:
     """Give a free address of the subnet's pools to a port; None when there is none left."""
     address = next(_free(connection, subnet), None)
     if address is None:
         return None
     text = str(address)
-    take(connection, subnet, text, port_id)
-    connection.execute(sa.update(subnets).where(subnets.c.id == subnet.id).values(allocation_cursor=text))
+    _give(connection, subnet, text, port_id)
+    connection.execute(_MOVE_CURSOR, {"sought": subnet.id, "last": text})
     return text
+
+
+def take_fitting(connection: Connection, subnet: Row[Any], port_id: str, mac: str) -> str | None:
+    """An address as the subnet gives them: made of the MAC where guests make their own, else a free one of its pools.
+    None when there is none left."""
+    if not is_automatic(subnet):
+        return take_any(connection, subnet, port_id)
+    address = eui64(subnet.cidr, mac)
+    take(connection, subnet, address, port_id)
+    return address
 
 
 def pools(subnet: Row[Any]) -> list[tuple[int, int]]:
@@ -90,9 +117,12 @@ def _free(connection: Connection, subnet: Row[Any]) -> Iterator[Address]:
     cursor = int(ip_address(subnet.allocation_cursor)) if subnet.allocation_cursor else -1
     ahead = [(max(low, cursor + 1), high) for low, high in ranges if high > cursor]
     for low, high in ahead[:1]:
-        window = [str(make(number)) for number in range(low, min(high, low + _WINDOW - 1) + 1)]
-        used = _used(connection, subnet.id, window)
-        yield from (make(int(ip_address(text))) for text in window if text not in used)
+        start = low
+        for size in _WINDOWS:
+            window = [make(number) for number in range(start, min(high + 1, start + size))]
+            used = _used(connection, subnet.id, [str(address) for address in window])
+            yield from (address for address in window if str(address) not in used)
+            start += size
     taken = _used(connection, subnet.id, None)
     for low, high in [*ahead, *ranges]:
         for number in range(low, high + 1):
@@ -100,11 +130,14 @@ def _free(connection: Connection, subnet: Row[Any]) -> Iterator[Address]:
                 yield make(number)
 
 
+_ALL_USED = sa.select(ip_allocations.c.ip_address).where(ip_allocations.c.subnet_id == sa.bindparam("within"))
+_SOME_USED = _ALL_USED.where(ip_allocations.c.ip_address.in_(sa.bindparam("among", expanding=True)))
+
+
 def _used(connection: Connection, subnet_id: str, among: list[str] | None) -> set[str]:
-    query = sa.select(ip_allocations.c.ip_address).where(ip_allocations.c.subnet_id == subnet_id)
-    if among is not None:
-        query = query.where(ip_allocations.c.ip_address.in_(among))
-    return set(connection.execute(query).scalars())
+    if among is None:
+        return set(connection.execute(_ALL_USED, {"within": subnet_id}).scalars())
+    return set(connection.execute(_SOME_USED, {"within": subnet_id, "among": among}).scalars())
 
 
 def release(connection: Connection, port_id: str, addresses: list[str] | None = None) -> None:
@@ -115,10 +148,17 @@ def release(connection: Connection, port_id: str, addresses: list[str] | None = 
     connection.execute(query)
 
 
+_LOCK = (
+    sa.select(subnets)
+    .where(subnets.c.network_id == sa.bindparam("within"))
+    .order_by(subnets.c.created_at, subnets.c.id)
+    .with_for_update()
+)
+
+
 def locked_subnets(connection: Connection, network_id: str) -> list[Row[Any]]:
     """A network's subnets in a stable order, locked until the transaction ends."""
-    query = sa.select(subnets).where(subnets.c.network_id == network_id).order_by(subnets.c.created_at, subnets.c.id)
-    return list(connection.execute(query.with_for_update()))
+    return list(connection.execute(_LOCK, {"within": network_id}))
 
 
 def assign(

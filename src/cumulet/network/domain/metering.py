@@ -42,7 +42,7 @@ class Labels:
     @staticmethod
     def create(network: Network, connection: Connection, ctx: Context, values: Values) -> str:
         row = base.new_row(network, values)
-        connection.execute(sa.insert(metering_labels).values(**row))
+        base.insert(connection, metering_labels, row)
         network.touch("metering", row["id"])
         return str(row["id"])
 
@@ -94,7 +94,7 @@ class Rules:
             "excluded": values["excluded"],
             **given,
         }
-        connection.execute(sa.insert(metering_label_rules).values(**row))
+        base.insert(connection, metering_label_rules, row)
         network.touch("metering", label.id)
         return str(row["id"])
 

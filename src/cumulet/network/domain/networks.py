@@ -116,7 +116,7 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
     row |= _columns(values)
     row["project_id"] = project_id
     row |= {"mtu": 0, "revision_number": 1}
-    connection.execute(sa.insert(networks).values(**row))
+    base.insert(connection, networks, row)
     found = [
         segments.allocate(network, connection, network_id, one, index, project_id=project_id)
         for index, one in enumerate(wanted)

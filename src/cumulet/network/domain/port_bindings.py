@@ -84,7 +84,7 @@ def create(network: Network, connection: Connection, port: Row[Any], values: Val
 
 def _bound(network: Network, connection: Connection, port: Row[Any], host: str, values: Values) -> Values:
     vnic_type = values.get("vnic_type", port.binding_vnic_type)
-    vif_type, details = bindings.bound(network, connection, host, vnic_type)
+    vif_type, details = bindings.bound(network, connection, host, vnic_type, port.network_id)
     if vif_type == "binding_failed":
         raise conflict(
             "PortBindingError", f"Binding for port {port.id} on host {host} could not be created or updated."

@@ -72,7 +72,7 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
     row |= _columns(values)
     router_id = _router(connection, ctx, floating, row)
     _require_free(connection, row)
-    connection.execute(sa.insert(table).values(**row))
+    base.insert(connection, table, row)
     if floating.router_id is None:
         base.change(network, connection, floating_table, floating.id, router_id=router_id, status="ACTIVE")
     floating_targets.refresh_forwardings(network, connection, floating.id)

@@ -22,6 +22,7 @@ from cumulet.network.domain import (
     ipam,
     macs,
     networks,
+    notices,
     port_values,
     qos_policies,
     quotas,
@@ -145,7 +146,8 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
     owner = values["device_owner"]
     parent = networks.load(connection, values["network_id"], ctx)
     qos_policies.require_usable(connection, ctx, values.get("qos_policy_id"))
-    quotas.require(network, connection, values["project_id"], "port")
+    if values.get("counted", True):
+        quotas.require(network, connection, values["project_id"], "port")
     port_id = uuid_id()
     secured = values.get("port_security_enabled", parent.port_security_enabled and not owner.startswith("network:"))
     groups = _groups(network, connection, ctx, values, secured)
@@ -170,7 +172,7 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
             "propagate_uplink_status": values.get("propagate_uplink_status", True),
             **{key: values[key] for key in _PLAIN if key in values},
             "port_security_enabled": secured,
-            **bindings.columns(network, connection, values, owner),
+            **bindings.columns(network, connection, values, parent.id),
         },
     )
     _insert(connection, row)
@@ -184,6 +186,17 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
     network.touch("network", parent.id)
     network.touch("host", row["binding_host_id"])
     return port_id
+
+
+def _require_own_device(ctx: Context, row: Row[Any], values: Values) -> None:
+    """A port of a router, a DHCP server or a floating IP stays theirs. Raises Conflict."""
+    if base.sees_everything(ctx) or not row.device_owner.startswith("network:"):
+        return
+    if any(values.get(key, getattr(row, key)) != getattr(row, key) for key in ("device_owner", "device_id")):
+        raise conflict(
+            "ServicePortInUse",
+            f"Port {row.id} cannot be changed directly via the port API: has device owner {row.device_owner}.",
+        )
 
 
 def store_addresses(
@@ -272,6 +285,7 @@ def _join_groups(
 def update(network: Network, connection: Connection, ctx: Context, row: Row[Any], values: Values) -> None:
     """Raises BadRequest or Conflict; a refused change leaves the port as it was."""
     owner = values.get("device_owner", row.device_owner)
+    _require_own_device(ctx, row, values)
     changes: Values = {key: values[key] for key in _PLAIN if key in values}
     if changes.get("qos_policy_id") != row.qos_policy_id:
         qos_policies.require_usable(connection, ctx, changes.get("qos_policy_id"))
@@ -298,8 +312,10 @@ def update(network: Network, connection: Connection, ctx: Context, row: Row[Any]
     if "extra_dhcp_opts" in values:
         merged = port_values.merged_options(base.from_json(row.extra_dhcp_opts), values["extra_dhcp_opts"] or [])
         changes["extra_dhcp_opts"] = base.to_json(merged)
-    changes |= bindings.changes(network, connection, row, values, owner)
+    changes |= bindings.changes(network, connection, row, values)
     base.change(network, connection, ports, row.id, **changes)
+    if "fixed_ips" in changes or "mac_address" in changes:
+        notices.changed(network, connection, row)
     touch(network, row)
     network.touch("host", changes.get("binding_host_id", ""))
 
@@ -397,3 +413,4 @@ def remove(network: Network, connection: Connection, *rows: Row[Any]) -> None:
         connection.execute(sa.delete(table).where(table.c.port_id.in_(ids)))
     base.forget_tags(connection, *ids)
     connection.execute(sa.delete(ports).where(ports.c.id.in_(ids)))
+    notices.deleted(network, connection, *rows)

@@ -56,7 +56,7 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
     if values["is_default"]:
         _require_only_default(connection, values["project_id"])
     row = base.new_row(network, {**values, "rules": "[]"})
-    connection.execute(sa.insert(table).values(**row))
+    base.insert(connection, table, row)
     if values["shared"]:
         base.share_with_all(connection, "qos_policy", row["id"], values["project_id"], True)
     return str(row["id"])

@@ -59,7 +59,7 @@ class Rules:
         given = {key: values[key] for key in PARAMETERS[self._kind] if key in values}
         row = {"id": uuid_id(), "qos_policy_id": values["qos_policy_id"], "type": self._kind, **given}
         self._require_fitting(connection, row)
-        connection.execute(sa.insert(table).values(**row))
+        base.insert(connection, table, row)
         _refresh(network, connection, row["qos_policy_id"])
         return str(row["id"])
 

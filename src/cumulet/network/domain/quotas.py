@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -36,10 +38,14 @@ def defaults(network: Network) -> dict[str, int]:
     return {resource: network.conf.quotas[f"quota_{resource}"] for resource in COUNTED}
 
 
+_USED: Final = {
+    resource: sa.select(sa.func.count()).select_from(table).where(table.c.project_id == sa.bindparam("project"))
+    for resource, table in COUNTED.items()
+}
+
+
 def used(connection: Connection, project_id: str, resource: str) -> int:
-    table = COUNTED[resource]
-    count = sa.select(sa.func.count()).select_from(table).where(table.c.project_id == project_id)
-    return int(connection.execute(count).scalar_one())
+    return int(connection.execute(_USED[resource], {"project": project_id}).scalar_one())
 
 
 def require(network: Network, connection: Connection, project_id: str, resource: str, amount: int = 1) -> None:
@@ -51,10 +57,13 @@ def require(network: Network, connection: Connection, project_id: str, resource:
         raise Conflict(f"Quota exceeded for resources: ['{resource}'].", code="OverQuota")
 
 
+_LIMIT: Final = sa.select(tables.quotas.c.limit).where(
+    tables.quotas.c.project_id == sa.bindparam("project"), tables.quotas.c.resource == sa.bindparam("counted")
+)
+
+
 def _limit(network: Network, connection: Connection, project_id: str, resource: str) -> int:
-    quotas = tables.quotas
-    own = sa.select(quotas.c.limit).where(quotas.c.project_id == project_id, quotas.c.resource == resource)
-    found = connection.execute(own).scalar()
+    found = connection.execute(_LIMIT, {"project": project_id, "counted": resource}).scalar()
     return int(found if found is not None else network.conf.quotas[f"quota_{resource}"])
 
 

@@ -73,7 +73,7 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
         "target_project": values["target_tenant"],
     }
     try:
-        connection.execute(sa.insert(rbac_policies).values(**row))
+        base.insert(connection, rbac_policies, row)
     except IntegrityError as error:
         if violates_unique(error):
             raise conflict("DuplicatePolicyError", "An RBAC policy already exists with those values.") from None

@@ -12,7 +12,7 @@ from cumulet.kernel.context import Context
 from cumulet.kernel.errors import NotFound
 from cumulet.kernel.ids import uuid_id
 from cumulet.network.attributes import Values
-from cumulet.network.domain import base, flavors, gateways, networks, ports, quotas, subnets
+from cumulet.network.domain import base, flavors, gateways, networks, ports, quotas, router_hosts, subnets
 from cumulet.network.domain.source import Source
 from cumulet.network.errors import bad_request, conflict
 from cumulet.network.service import Network
@@ -70,9 +70,10 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
     )
     row.setdefault("distributed", network.conf.router_distributed)
     row.setdefault("ha", network.conf.l3_ha)
-    connection.execute(sa.insert(routers).values(**row))
+    base.insert(connection, routers, row)
     if values.get("external_gateway_info"):
         gateways.set_gateway(network, connection, ctx, load(connection, row["id"]), values["external_gateway_info"])
+        router_hosts.refresh(network, connection, row["id"])
     return str(row["id"])
 
 
@@ -89,12 +90,15 @@ def update(network: Network, connection: Connection, ctx: Context, row: Row[Any]
             )
     if "external_gateway_info" in values:
         gateways.set_gateway(network, connection, ctx, row, values["external_gateway_info"] or {})
+        router_hosts.refresh(network, connection, row.id)
         row = load(connection, row.id)
     if "routes" in values:
         routes = values["routes"] or []
         check_routes(network, connection, row.id, routes)
         changes["routes"] = base.to_json(routes)
     base.change(network, connection, routers, row.id, **changes)
+    if changes.get("ha", row.ha) != row.ha:
+        router_hosts.refresh(network, connection, row.id)
     network.touch("router", row.id)
 
 
@@ -137,6 +141,7 @@ def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]
         raise conflict("RouterInUse", f"Router {row.id} has ports still attached: {', '.join(found)}")
     if row.gateway_port_id is not None:
         gateways.clear(network, connection, row)
+    router_hosts.forget(network, connection, row)
     base.forget_tags(connection, row.id)
     connection.execute(sa.delete(routers).where(routers.c.id == row.id))
     network.touch("router", row.id)
@@ -157,6 +162,7 @@ def add_interface(network: Network, connection: Connection, ctx: Context, row: R
     else:
         port, ids = _attach_subnet(network, connection, ctx, row, str(subnet_id))
     base.change(network, connection, routers, row.id)
+    router_hosts.refresh(network, connection, row.id)
     network.touch("router", row.id)
     return _shown(row, port, ids)
 

@@ -97,19 +97,21 @@ def _insert(network: Network, connection: Connection, values: Values, in_default
             "signature": _signature(meaning),
         },
     )
-    same = sa.select(table.c.id).where(
-        table.c.security_group_id == row["security_group_id"], table.c.signature == row["signature"]
-    )
-    existing = connection.execute(same).scalar()
+    existing = connection.execute(_SAME, {"group": row["security_group_id"], "meaning": row["signature"]}).scalar()
     if existing is not None:
         raise _exists(existing)
     try:
-        connection.execute(sa.insert(table).values(**row))
+        base.insert(connection, table, row)
     except IntegrityError as error:
         if violates_unique(error):
             raise _exists("being created") from None
         raise
     return str(row["id"])
+
+
+_SAME = sa.select(table.c.id).where(
+    table.c.security_group_id == sa.bindparam("group"), table.c.signature == sa.bindparam("meaning")
+)
 
 
 def _exists(rule_id: str) -> Exception:

@@ -84,27 +84,29 @@ def require_usable(connection: Connection, ctx: Context, ids: list[str]) -> None
             raise missing(identifier)
 
 
+_DEFAULT = sa.select(default_security_groups.c.security_group_id).where(
+    default_security_groups.c.project_id == sa.bindparam("project")
+)
+
+
 def ensure_default(network: Network, connection: Connection, project_id: str) -> str:
     """The project's `default` group, made when it has none yet; the first of several writers makes it."""
     default = default_security_groups
-    query = sa.select(default.c.security_group_id).where(default.c.project_id == project_id)
-    found = connection.execute(query).scalar()
+    found = connection.execute(_DEFAULT, {"project": project_id}).scalar()
     if found is not None:
         return str(found)
     values = {"project_id": project_id, "name": "default", "description": "Default security group", "stateful": True}
     row = base.new_row(network, values)
-    connection.execute(sa.insert(security_groups).values(**row))
+    base.insert(connection, security_groups, row)
     if not insert_if_absent(connection, default, {"project_id": project_id, "security_group_id": row["id"]}):
         connection.execute(sa.delete(security_groups).where(security_groups.c.id == row["id"]))
-        return str(connection.execute(query.with_for_update()).scalar_one())
+        return str(connection.execute(_DEFAULT.with_for_update(), {"project": project_id}).scalar_one())
     security_group_rules.add_defaults(network, connection, project_id, str(row["id"]), is_default=True)
     return str(row["id"])
 
 
 def has_default(connection: Connection, project_id: str) -> bool:
-    default = default_security_groups
-    query = sa.select(default.c.project_id).where(default.c.project_id == project_id)
-    return connection.execute(query).first() is not None
+    return connection.execute(_DEFAULT, {"project": project_id}).first() is not None
 
 
 def create(network: Network, connection: Connection, ctx: Context, values: Values) -> str:

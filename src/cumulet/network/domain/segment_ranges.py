@@ -95,7 +95,7 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
         values["project_id"] = ""
     row = base.new_row(network, {**values, "default": False, "physical_network": physical})
     _check_bounds(connection, row)
-    connection.execute(sa.insert(table).values(**row))
+    base.insert(connection, table, row)
     return str(row["id"])
 
 

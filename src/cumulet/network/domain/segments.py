@@ -20,7 +20,7 @@ from cumulet.network.errors import invalid_input
 from cumulet.network.service import Network
 from cumulet.network.tables import segment_allocations, segments
 
-_OVERHEAD = {"vxlan": 50, "gre": 42, "geneve": 38, "vlan": 0, "flat": 0, "local": 0}
+_OVERHEAD = {"vxlan": 50, "vlan": 0, "flat": 0, "local": 0}
 _MAXIMUM_VLAN = 4094
 _MAXIMUM_VNI = 16_777_215
 _TRIES = 64
@@ -31,7 +31,7 @@ def check(network: Network, segment: Values) -> None:
     kind = segment.get("network_type")
     if not kind:
         raise invalid_input("network_type required")
-    if kind not in network.conf.ml2.type_drivers:
+    if kind not in network.conf.ml2.type_drivers or kind not in _OVERHEAD:
         raise invalid_input(f"network_type value '{kind}' not supported")
     physical, number = segment.get("physical_network"), segment.get("segmentation_id")
     if kind in ("flat", "vlan") and not physical and (kind == "flat" or number is not None):

@@ -68,7 +68,7 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
             "address_scope_id": scope_id,
         },
     )
-    connection.execute(sa.insert(subnet_pools).values(**row))
+    base.insert(connection, subnet_pools, row)
     if values["shared"]:
         base.share_with_all(connection, "subnetpool", row["id"], values["project_id"], True)
     return str(row["id"])

@@ -14,7 +14,7 @@ from cumulet.kernel.context import Context
 from cumulet.kernel.errors import NotFound
 from cumulet.kernel.ids import uuid_id
 from cumulet.network.attributes import Values
-from cumulet.network.domain import base, ipam, network_segments, networks, ports, quotas, subnet_pools
+from cumulet.network.domain import base, dhcp, ipam, network_segments, networks, ports, quotas, subnet_pools
 from cumulet.network.domain.listing import truth
 from cumulet.network.domain.source import Condition, Source, Thing
 from cumulet.network.errors import bad_request, conflict, invalid_input
@@ -114,9 +114,11 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
             "service_types": base.to_json(values["service_types"]),
         },
     )
-    connection.execute(sa.insert(subnets).values(**row))
+    base.insert(connection, subnets, row)
     refresh_network(network, connection, parent.id)
     _give_automatic_addresses(network, connection, load(connection, subnet_id))
+    if values["enable_dhcp"]:
+        dhcp.refresh(network, connection, parent.id)
     network.touch("network", parent.id)
     return subnet_id
 
@@ -351,6 +353,8 @@ def update(network: Network, connection: Connection, ctx: Context, row: Row[Any]
         if key in values:
             changes[key] = base.to_json(values[key])
     base.change(network, connection, subnets, row.id, **changes)
+    if changes.get("enable_dhcp", row.enable_dhcp) != row.enable_dhcp:
+        dhcp.refresh(network, connection, row.network_id)
     network.touch("network", row.network_id)
 
 
@@ -398,6 +402,7 @@ def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]
     base.forget_tags(connection, row.id)
     connection.execute(sa.delete(subnets).where(subnets.c.id == row.id))
     refresh_network(network, connection, row.network_id)
+    dhcp.refresh(network, connection, row.network_id)
     network.touch("network", row.network_id)
 
 

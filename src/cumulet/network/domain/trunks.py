@@ -54,7 +54,7 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
             **{key: values[key] for key in _PLAIN if key in values},
         },
     )
-    connection.execute(sa.insert(trunks).values(**row))
+    base.insert(connection, trunks, row)
     _add(network, connection, ctx, row["id"], parent, values.get("sub_ports") or [])
     _refresh(network, connection, row["id"])
     return str(row["id"])

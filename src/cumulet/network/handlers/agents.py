@@ -6,7 +6,7 @@ from cumulet.kernel.http import NO_CONTENT, Call, Reply
 from cumulet.network.attributes import ID, Attribute, read_only
 from cumulet.network.checks import boolean, json_object, optional, text
 from cumulet.network.crud import Noun
-from cumulet.network.domain import agents, networks
+from cumulet.network.domain import agents, dhcp, router_hosts
 from cumulet.network.errors import bad_request, forbidden
 from cumulet.network.handlers import networks as network_handlers
 from cumulet.network.handlers import routers as router_handlers
@@ -49,7 +49,7 @@ def dhcp_networks(call: Call[Network], agent_id: str) -> Reply:
     _may(call, "get_dhcp-networks")
     with call.service.db.read() as connection:
         agents.load(connection, agent_id)
-        things = network_handlers.NOUN.present(call, connection, agents.networks_of(connection, agent_id))
+        things = network_handlers.NOUN.present(call, connection, dhcp.networks_of(connection, agent_id))
     return Reply({"networks": things})
 
 
@@ -57,22 +57,21 @@ def add_dhcp_network(call: Call[Network], agent_id: str) -> Reply:
     _may(call, "create_dhcp-network")
     network_id = _body_id(call, "network_id")
     with call.service.write() as connection:
-        networks.load(connection, network_id)
-        agents.host_network(call.service, connection, network_id, agent_id)
+        dhcp.host_network(call.service, connection, network_id, agent_id)
     return Reply(b"null", 201)
 
 
 def remove_dhcp_network(call: Call[Network], agent_id: str, network_id: str) -> Reply:
     _may(call, "delete_dhcp-network")
     with call.service.write() as connection:
-        agents.drop_network(call.service, connection, network_id, agent_id)
+        dhcp.drop_network(call.service, connection, network_id, agent_id)
     return NO_CONTENT
 
 
 def dhcp_agents(call: Call[Network], network_id: str) -> Reply:
     _may(call, "get_dhcp-agents")
     with call.service.db.read() as connection:
-        things = NOUN.present(call, connection, agents.of_network(connection, network_id))
+        things = NOUN.present(call, connection, dhcp.agents_of(connection, network_id))
     return Reply({"agents": things})
 
 
@@ -80,7 +79,7 @@ def l3_routers(call: Call[Network], agent_id: str) -> Reply:
     _may(call, "get_l3-routers")
     with call.service.db.read() as connection:
         agents.load(connection, agent_id)
-        things = router_handlers.NOUN.present(call, connection, agents.routers_of(connection, agent_id))
+        things = router_handlers.NOUN.present(call, connection, router_hosts.routers_of(connection, agent_id))
     return Reply({"routers": things})
 
 
@@ -88,19 +87,19 @@ def add_l3_router(call: Call[Network], agent_id: str) -> Reply:
     _may(call, "create_l3-router")
     router_id = _body_id(call, "router_id")
     with call.service.write() as connection:
-        agents.host_router(call.service, connection, router_id, agent_id)
+        router_hosts.host_router(call.service, connection, router_id, agent_id)
     return Reply(b"null", 201)
 
 
 def remove_l3_router(call: Call[Network], agent_id: str, router_id: str) -> Reply:
     _may(call, "delete_l3-router")
     with call.service.write() as connection:
-        agents.drop_router(call.service, connection, router_id, agent_id)
+        router_hosts.drop_router(call.service, connection, router_id, agent_id)
     return NO_CONTENT
 
 
 def l3_agents(call: Call[Network], router_id: str) -> Reply:
     _may(call, "get_l3-agents")
     with call.service.db.read() as connection:
-        things = NOUN.present(call, connection, agents.of_router(connection, router_id))
+        things = NOUN.present(call, connection, router_hosts.agents_of(connection, router_id))
     return Reply({"agents": things})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cumulet.network.attributes import ID, PROJECT, STANDARD, TAGS, UNSET, Attribute, read_only
-from cumulet.network.checks import empty_as_none, ip_address, plain_text, uuid_text
+from cumulet.network.checks import dns_domain, dns_name, empty_as_none, ip_address, uuid_text
 from cumulet.network.crud import Noun
 from cumulet.network.domain import floating_ips
 
@@ -20,8 +20,8 @@ ATTRIBUTES = {
     "router_id": read_only(),
     "status": read_only(),
     "qos_policy_id": Attribute(empty_as_none(uuid_text), default=UNSET),
-    "dns_name": Attribute(plain_text(255), default="", put=False),
-    "dns_domain": Attribute(plain_text(255), default="", put=False),
+    "dns_name": Attribute(dns_name, default="", put=False),
+    "dns_domain": Attribute(dns_domain, default="", put=False),
     "port_forwardings": read_only(filter=False, sort=False),
     "port_details": read_only(filter=False, sort=False),
 }

@@ -6,11 +6,12 @@ from cumulet.network.attributes import ID, NAME, PROJECT, STANDARD, TAGS, UNSET,
 from cumulet.network.checks import (
     boolean,
     dictionary,
+    dns_domain,
     empty_as_none,
     integer,
     list_of,
     optional,
-    plain_text,
+    physical_network,
     text,
     uuid_text,
 )
@@ -18,7 +19,7 @@ from cumulet.network.crud import Noun
 from cumulet.network.domain import networks
 
 _TYPE = empty_as_none(text(32))
-_PHYSICAL = empty_as_none(text(64))
+_PHYSICAL = empty_as_none(physical_network)
 _NUMBER = empty_as_none(integer(0, 2**31 - 1))
 _SEGMENT = dictionary(
     {
@@ -42,7 +43,7 @@ ATTRIBUTES = {
     "mtu": Attribute(optional(integer(0, 2**31 - 1)), default=UNSET),
     "port_security_enabled": Attribute(boolean, default=True),
     "qos_policy_id": Attribute(empty_as_none(uuid_text), default=UNSET),
-    "dns_domain": Attribute(plain_text(255), default=""),
+    "dns_domain": Attribute(dns_domain, default=""),
     "is_default": Attribute(boolean, default=False, guarded=True),
     "availability_zone_hints": Attribute(list_of(text(255)), default=list, put=False, filter=False, sort=False),
     "availability_zones": read_only(filter=False, sort=False),

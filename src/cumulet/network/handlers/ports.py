@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from cumulet.kernel.http import Call
@@ -11,6 +12,8 @@ from cumulet.network.checks import (
     boolean,
     cidr_or_address,
     dictionary,
+    dns_domain,
+    dns_name,
     empty_as_none,
     ip_address,
     json_object,
@@ -44,6 +47,7 @@ VNIC_TYPES = [
     "remote-managed",
     "vdpa",
 ]
+_OPTION_NAME = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 _FIXED_IP = dictionary({"subnet_id": uuid_text, "ip_address": ip_address})
 _PAIR = dictionary({"ip_address": cidr_or_address, "mac_address": mac_address}, required=["ip_address"])
 
@@ -59,7 +63,7 @@ def _dhcp_option(value: Any) -> dict[str, Any]:
     )(value)
     if not option["opt_name"].strip():
         raise Invalid("'' Blank strings are not permitted")
-    if any(character in option["opt_name"] for character in ",: \t"):
+    if not _OPTION_NAME.fullmatch(option["opt_name"]):
         raise Invalid(f"'{option['opt_name']}' is not a valid DHCP option name")
     option.setdefault("ip_version", 4)
     return {key: option[key] for key in ("opt_name", "opt_value", "ip_version")}
@@ -94,8 +98,8 @@ ATTRIBUTES = {
     ),
     "port_security_enabled": Attribute(boolean, default=UNSET, guarded=True),
     "status": read_only(),
-    "dns_name": Attribute(plain_text(255), default=""),
-    "dns_domain": Attribute(plain_text(255), default=""),
+    "dns_name": Attribute(dns_name, default=""),
+    "dns_domain": Attribute(dns_domain, default=""),
     "dns_assignment": read_only(sort=False, filter=False),
     "qos_policy_id": Attribute(empty_as_none(uuid_text), default=UNSET),
     "qos_network_policy_id": read_only(),

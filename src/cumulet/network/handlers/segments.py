@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cumulet.network.attributes import ID, NAME, PROJECT, STANDARD, TAGS, UNSET, Attribute, read_only
-from cumulet.network.checks import boolean, empty_as_none, integer, one_of, optional, text, uuid_text
+from cumulet.network.checks import boolean, empty_as_none, integer, one_of, optional, physical_network, text, uuid_text
 from cumulet.network.crud import Noun
 from cumulet.network.domain import network_segments, segment_ranges
 
@@ -19,7 +19,7 @@ SEGMENTS = Noun(
         "description": Attribute(optional(text(255)), default=None),
         "network_id": Attribute(uuid_text, put=False),
         "network_type": Attribute(text(32), put=False),
-        "physical_network": Attribute(empty_as_none(text(64)), default=None, put=False),
+        "physical_network": Attribute(empty_as_none(physical_network), default=None, put=False),
         "segmentation_id": Attribute(optional(_NUMBER), default=None, put=False),
     },
     network_segments,
@@ -36,7 +36,7 @@ RANGES = Noun(
         "default": read_only(),
         "shared": Attribute(boolean, default=True, put=False),
         "network_type": Attribute(one_of(["vlan", "vxlan", "gre", "geneve"]), put=False),
-        "physical_network": Attribute(empty_as_none(text(64)), default=UNSET, put=False),
+        "physical_network": Attribute(empty_as_none(physical_network), default=UNSET, put=False),
         "minimum": Attribute(integer(1, 2**31 - 1)),
         "maximum": Attribute(integer(1, 2**31 - 1)),
         "used": read_only(filter=False, sort=False),

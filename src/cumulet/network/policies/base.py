@@ -15,6 +15,25 @@ from oslo_policy.policy import RuleDefault
 
 from cumulet.kernel.policy import Rule
 
+
+@policy.register("field")
+class FieldCheck(policy.Check):
+    """`field:networks:shared=True`: what the resource's attribute is; `=~` matches a regular expression."""
+
+    def __init__(self, kind: str, match: str) -> None:
+        super().__init__(kind, match)
+        _, _, rest = match.partition(":")
+        self._field, _, value = rest.rpartition("=")
+        self._pattern = re.compile(value[1:]) if value.startswith("~") else None
+        self._value = value
+
+    def __call__(self, target: Mapping[str, Any], creds: Mapping[str, Any], enforcer: Any, current: Any = None) -> bool:
+        found = target.get(self._field)
+        if found is None:
+            return False
+        return bool(self._pattern.match(str(found))) if self._pattern is not None else str(found) == self._value
+
+
 ADMIN = "rule:admin_only"
 SERVICE = "rule:service_api"
 ADMIN_OR_SERVICE = f"{ADMIN} or {SERVICE}"
@@ -52,24 +71,6 @@ RULES: tuple[Rule, ...] = (
     RuleDefault("baremetal_device", "field:port:device_owner=~^baremetal:"),
     RuleDefault("default", "rule:admin_or_owner"),
 )
-
-
-@policy.register("field")
-class FieldCheck(policy.Check):
-    """`field:networks:shared=True`: what the resource's attribute is; `=~` matches a regular expression."""
-
-    def __init__(self, kind: str, match: str) -> None:
-        super().__init__(kind, match)
-        _, _, rest = match.partition(":")
-        self._field, _, value = rest.rpartition("=")
-        self._pattern = re.compile(value[1:]) if value.startswith("~") else None
-        self._value = value
-
-    def __call__(self, target: Mapping[str, Any], creds: Mapping[str, Any], enforcer: Any, current: Any = None) -> bool:
-        found = target.get(self._field)
-        if found is None:
-            return False
-        return bool(self._pattern.match(str(found))) if self._pattern is not None else str(found) == self._value
 
 
 def rule(name: str, check: str) -> Rule:

@@ -28,7 +28,7 @@ _DELETE = (
 def _guarded(verb: str) -> tuple[Rule, ...]:
     changed_mac = _OWNERS if verb == "create" else f"{ADMIN_OR_SERVICE} or (role:manager and rule:network_owner)"
     return (
-        rule(f"{verb}_port:device_owner", f"not rule:network_device or {_OWNERS}"),
+        rule(f"{verb}_port:device_owner", f"not rule:network_device or {ADMIN_OR_SERVICE}"),
         rule(f"{verb}_port:mac_address", changed_mac),
         rule(f"{verb}_port:fixed_ips", _SHARERS if verb == "create" else _OWNERS),
         rule(f"{verb}_port:fixed_ips:subnet_id", _SHARERS),

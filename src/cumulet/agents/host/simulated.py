@@ -1,0 +1,104 @@
+"""Simulated hosts: no root, no hypervisor, no devices; the same agents on drivers that act on dictionaries."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections import deque
+from collections.abc import Set
+from pathlib import Path
+from typing import Any, Literal
+
+from cumulet.agents.compute.agent import Agent as ComputeAgent
+from cumulet.agents.compute.protocols import Guest
+from cumulet.agents.host.compute import ComputePart
+from cumulet.agents.host.network import NetworkPart
+from cumulet.agents.host.parts import Part
+from cumulet.agents.network import names
+from cumulet.agents.network.agent import NetworkAgent
+from cumulet.agents.network.config import AgentConfig
+from cumulet.agents.network.watch import Event
+from cumulet.kernel.bus import Bus
+from cumulet.simulator.compute import SimulatedHypervisor
+from cumulet.simulator.network import SimulatedHost, simulated_drivers
+
+
+class AnyInterface(dict[str, str]):
+    """A simulated host has an interface for every physical network."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return super().get(key, "sim0")
+
+
+class SimulatedWatch:
+    """Tells of simulated devices as `agents.network.watch.LinkWatch` does of real ones."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._events: deque[Event] = deque()
+
+    def tell(self, what: Literal["new", "gone"], devices: set[str]) -> None:
+        self._events.extend((what, device) for device in sorted(devices))
+        with contextlib.suppress(BlockingIOError):  # full of wake-ups already
+            os.write(self._write, b"x")
+
+    def fileno(self) -> int:
+        return self._read
+
+    def events(self) -> list[Event]:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._read, 4096)
+        return [self._events.popleft() for _ in range(len(self._events))]
+
+    def close(self) -> None:
+        os.close(self._read)
+        os.close(self._write)
+
+
+class PluggedHypervisor(SimulatedHypervisor):
+    """A hypervisor whose guests have tap devices on the simulated host, so that the network agent finds and wires
+    them."""
+
+    def __init__(self, host: SimulatedHost, watch: SimulatedWatch, **rest: Any) -> None:
+        super().__init__(**rest)
+        self._host = host
+        self._watch = watch
+        self._taps: dict[str, set[str]] = {}
+
+    def spawn(self, guest: Guest) -> None:
+        self._taps[guest.id] = {names.tap(vif["id"]) for vif in guest.vifs}
+        with self._host.lock:
+            self._host.external_devices |= self._taps[guest.id]
+        super().spawn(guest)
+        self._watch.tell("new", self._taps[guest.id])
+
+    def destroy(self, server_id: str) -> None:
+        super().destroy(server_id)
+        gone = self._taps.pop(server_id, set())
+        with self._host.lock:
+            self._host.external_devices -= gone
+        self._watch.tell("gone", gone)
+
+
+def simulated_parts(bus: Bus, host: str, folder: Path, kinds: Set[str]) -> list[Part]:
+    """The agents of `kinds` of one simulated host; what outlives a restart is in `folder`."""
+    simulated, watch = SimulatedHost(), SimulatedWatch()
+    parts: list[Part] = []
+    if "network" in kinds:
+        config = AgentConfig(
+            host=host,
+            state_dir=folder / host,
+            local_ip=_tunnel_address(host),
+            physical_interface_mappings=AnyInterface({"*": "sim0"}),
+        )
+        parts.append(NetworkPart(bus, NetworkAgent(config, simulated_drivers(simulated)), watch=lambda: watch))
+    if "compute" in kinds:
+        hypervisor = PluggedHypervisor(simulated, watch, file=folder / f"{host}.json")
+        parts.append(ComputePart(bus, functools.partial(ComputeAgent, hypervisors={host: hypervisor})))
+    return parts
+
+
+def _tunnel_address(host: str) -> str:
+    """An end point that no real host has (RFC 5737 leaves 192.0.2.0/24 to examples), a different one each host."""
+    return f"192.0.2.{sum(host.encode()) % 254 + 1}"
