@@ -6,17 +6,25 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
+
+from cumulet.kernel.db import violates_unique
 
 
 def insert_if_absent(connection: Connection, table: sa.Table, values: Mapping[str, Any]) -> bool:
     """Whether the row was inserted; False when a unique index has one already, which stays as it is."""
     if connection.dialect.name == "mysql":
-        first = next(iter(table.primary_key.columns))
-        on_mariadb = mysql.insert(table).values(**values)
-        # Setting a column to itself changes nothing, so the server counts no row; other errors are still raised.
-        return connection.execute(on_mariadb.on_duplicate_key_update({first.name: first})).rowcount == 1
+        # The driver has rows counted that were found, not only changed ones, so ON DUPLICATE KEY UPDATE would say 1 for
+        # both; and a refused row ends only its statement here, not the transaction.
+        try:
+            connection.execute(sa.insert(table).values(**values))
+        except IntegrityError as error:
+            if violates_unique(error):
+                return False
+            raise
+        return True
     if connection.dialect.name == "postgresql":
         # The driver does not keep the count of an INSERT, so the row itself says that it was made.
         on_postgresql = postgresql.insert(table).values(**values).on_conflict_do_nothing()
