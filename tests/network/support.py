@@ -79,7 +79,7 @@ class Api:
     def path(self, noun: str) -> str:
         return self.PATHS.get(noun, f"/v2.0/{noun.replace('_', '-')}s")
 
-    def make(self, noun: str, below: str = "", **attributes: Any) -> dict[str, Any]:
+    def make(self, noun: str, below: str = "", /, **attributes: Any) -> dict[str, Any]:
         """Raises Refused."""
         answer = self.client.post(below or self.path(noun), {noun: attributes})
         if answer.status != 201:
