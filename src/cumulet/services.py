@@ -88,6 +88,18 @@ SERVICES: tuple[Service, ...] = (
         "cumulet.compute.app",
         user="nova",
     ),
+    Service(
+        "volume",
+        "cinder",
+        8776,
+        "/volume",
+        (
+            CatalogEntry("block-storage", "cinder", "/v3/%(project_id)s", "OpenStack Block Storage"),
+            CatalogEntry("volumev3", "cinderv3", "/v3/%(project_id)s", "OpenStack Block Storage"),
+        ),
+        "cumulet.volume.app",
+        user="cinder",
+    ),
 )
 
 

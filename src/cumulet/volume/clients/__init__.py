@@ -1,0 +1,1 @@
+"""Other services, asked as Volume's own user."""

@@ -1,0 +1,111 @@
+"""The grammar of list requests: limit, offset, marker, sorting, filters (Block Storage API, Volumes)."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from cumulet.kernel.errors import BadRequest
+from cumulet.kernel.http import Call
+from cumulet.volume import views
+from cumulet.volume.bodies import boolean
+from cumulet.volume.domain.listing import Wanted
+from cumulet.volume.service import Volume
+
+_PAGING: Final = frozenset(("limit", "marker", "offset", "sort", "sort_key", "sort_dir", "with_count"))
+_LARGEST: Final = 2**31 - 1
+_LONGEST_LITERAL: Final = 4096
+
+
+def wanted(call: Call[Volume], *, sorted_by: frozenset[str] | None = None) -> Wanted:
+    """What the query asks for. Raises BadRequest. `sorted_by`: the keys that the noun can be sorted by."""
+    query = {key: values[-1] for key, values in call.query().items()}
+    page = Wanted(limit=_limit(call, query), offset=_number(query, "offset"), marker=query.get("marker"))
+    page.sort = _sort(query)
+    if sorted_by is not None:
+        for key, _ in page.sort:
+            if key not in sorted_by:
+                raise BadRequest(f"Invalid input received: Invalid sort key: {key[:100]}")
+    if call.version >= (3, 45):
+        page.with_count = boolean(query.get("with_count"), "with_count")
+    page.filters = {key: value for key, value in query.items() if key not in _PAGING}
+    return page
+
+
+def _number(query: dict[str, str], name: str) -> int:
+    text = query.get(name, "0") or "0"
+    if not text.lstrip("-").isdigit() or not text.isascii():
+        raise BadRequest(f"{name} param must be an integer")
+    if text.startswith("-"):
+        raise BadRequest(f"{name} param must be positive")
+    if len(text) > 10 or int(text) > _LARGEST:
+        raise BadRequest(f"{name} param must be at most {_LARGEST}")
+    return int(text)
+
+
+def _limit(call: Call[Volume], query: dict[str, str]) -> int:
+    most = int(call.service.conf.osapi_max_limit)
+    return min(_number(query, "limit"), most) if "limit" in query else most
+
+
+def _sort(query: dict[str, str]) -> list[tuple[str, bool]]:
+    given = query.get("sort")
+    if given is not None and ("sort_key" in query or "sort_dir" in query):
+        raise BadRequest(
+            "The 'sort_key' and 'sort_dir' parameters are deprecated and cannot be used with the 'sort' parameter."
+        )
+    if given is None:
+        return [(query.get("sort_key", "created_at"), _descending(query.get("sort_dir", "desc")))]
+    found = []
+    for part in given.split(","):
+        key, _, direction = part.strip().partition(":")
+        found.append((key.strip() or "created_at", _descending(direction.strip() or "desc")))
+    if len(found) > 8:
+        raise BadRequest("At most 8 sort keys can be given.")
+    return found
+
+
+def _descending(direction: str) -> bool:
+    if direction not in ("asc", "desc"):
+        raise BadRequest(f"Invalid input received: Unknown sort direction, must be one of: asc, desc, got {direction}")
+    return direction == "desc"
+
+
+def literal(text: str) -> Any:
+    """What a filter's value spells: `{'a': 'b'}` is a dict, `['x', 'y']` a list; else the text itself."""
+    if not text or len(text) > _LONGEST_LITERAL or text[0] not in "{[('\"":
+        return text
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return text
+
+
+def only_known(
+    page: Wanted, known: frozenset[str], *, admin: bool, version: tuple[int, int], allowed: frozenset[str]
+) -> None:
+    """Drop what a noun cannot be filtered by, or refuse it from 3.31 on, where operators say what users may give.
+
+    `known`: the noun's filters; `allowed`: those that the operator lets users have. Raises BadRequest.
+    """
+    names = {key: key.removesuffix("~") for key in page.filters}
+    if version >= (3, 31):
+        bad = [name for key, name in names.items() if not admin and (name not in allowed or key != name)]
+        bad = [name for name in bad if name not in allowed or version < (3, 34)]
+        if bad:
+            raise BadRequest(f"Invalid filters {', '.join(sorted(set(bad)))} are found in query options.")
+    page.filters = {
+        key: value
+        for key, value in page.filters.items()
+        if names[key] in known and (key == names[key] or version >= (3, 34))
+    }
+
+
+def next_links(call: Call[Volume], path: str, ids: list[str], limit: int) -> list[dict[str, str]]:
+    """The `next` link of a page that is full; a page of nothing has none."""
+    if not ids or len(ids) < limit:
+        return []
+    query = [(key, value) for key, values in call.query().items() if key != "marker" for value in values]
+    text = urlencode([*query, ("marker", ids[-1])])
+    return [{"rel": "next", "href": f"{views.base_url(call)}/v3{views.path_prefix(call)}/{path}?{text}"}]

@@ -1,0 +1,10 @@
+"""Volume's whole API at a glance: each module is a table of method, path and handler.
+
+Paths are without the project's id: `paths.ProjectPaths` takes it out.
+"""
+
+from __future__ import annotations
+
+from cumulet.volume.routes import versions
+
+ROUTES = (*versions.ROUTES,)

@@ -1,0 +1,29 @@
+"""Volume's tables, one module a noun."""
+
+from __future__ import annotations
+
+from cumulet.volume.tables.attachments import attachments
+from cumulet.volume.tables.base import jobs, metadata
+from cumulet.volume.tables.quotas import quota_classes, quota_locks, quotas
+from cumulet.volume.tables.services import pools, volume_services
+from cumulet.volume.tables.snapshots import snapshot_metadata, snapshots
+from cumulet.volume.tables.types import default_types, volume_type_projects, volume_types
+from cumulet.volume.tables.volumes import volume_metadata, volumes
+
+__all__ = [
+    "attachments",
+    "default_types",
+    "jobs",
+    "metadata",
+    "pools",
+    "quota_classes",
+    "quota_locks",
+    "quotas",
+    "snapshot_metadata",
+    "snapshots",
+    "volume_metadata",
+    "volume_services",
+    "volume_type_projects",
+    "volume_types",
+    "volumes",
+]

@@ -1,0 +1,26 @@
+"""Fixtures: a cloud on empty databases of each backend under test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.volume.support import Cloud
+
+
+@pytest.fixture
+def cloud(database_urls: Callable[[str], str], tmp_path: Path) -> Iterator[Cloud]:
+    """Without a back end and without an engine."""
+    made = Cloud(tmp_path, database_urls)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def running(cloud: Cloud) -> Cloud:
+    """With one back end (`node1@simulated`) and an engine."""
+    cloud.add_host("node1")
+    cloud.start_engine()
+    return cloud
