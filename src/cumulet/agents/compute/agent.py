@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+import typing
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from cumulet.agents.compute.protocols import Guest, Hypervisor
+from cumulet.agents.compute.protocols import Hypervisor
 from cumulet.kernel.bus import Bus, BusError, Call, Method
 
 log = logging.getLogger(__name__)
@@ -35,22 +36,23 @@ class Agent:
         reporter.join(timeout=self._report_s)
 
     def methods(self) -> Mapping[str, Method]:
+        """`compute.<method>` for every method of the driver; arguments as msgpack says them, Structs as objects."""
         return {
-            "compute.spawn": self._spawn,
-            "compute.reboot": self._reboot,
+            **{f"compute.{name}": self._method(name) for name in _METHODS},
             "compute.console_log": self._console_log,
-            "compute.guests": lambda call: self._of(call).guests(),
-            **{f"compute.{name}": self._plain(name) for name in _PLAIN},
         }
 
     def _of(self, call: Call) -> Hypervisor:
         return self._hypervisors[call.host]
 
-    def _spawn(self, call: Call, guest: dict[str, Any]) -> None:
-        self._of(call).spawn(msgspec.convert(guest, Guest))
+    def _method(self, name: str) -> Method:
+        kinds = {key: kind for key, kind in _hints(name).items() if key in ("guest", "disk")}
 
-    def _reboot(self, call: Call, server_id: str, hard: bool) -> None:
-        self._of(call).reboot(server_id, hard=hard)
+        def run(call: Call, **given: Any) -> Any:
+            given |= {key: msgspec.convert(given[key], kind) for key, kind in kinds.items()}
+            return getattr(self._of(call), name)(**given)
+
+        return run
 
     def _console_log(self, call: Call, server_id: str, lines: int | None = None) -> str:
         """The last `lines` of the log, all without a number."""
@@ -58,12 +60,6 @@ class Agent:
         if lines is None:
             return text
         return "\n".join(text.splitlines()[-lines:]) if lines > 0 else ""
-
-    def _plain(self, name: str) -> Method:
-        def run(call: Call, server_id: str) -> None:
-            getattr(self._of(call), name)(server_id)
-
-        return run
 
     def _report_until(self, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -81,4 +77,8 @@ class Agent:
         return True
 
 
-_PLAIN = ("destroy", "start", "stop", "pause", "unpause", "suspend", "resume")
+def _hints(name: str) -> dict[str, Any]:
+    return typing.get_type_hints(getattr(Hypervisor, name))
+
+
+_METHODS = [name for name, member in vars(Hypervisor).items() if callable(member) and not name.startswith("_")]

@@ -37,7 +37,7 @@ def run(
 
             folder = paths.state / "simulated"
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            parts = {host: simulated_parts(bus, host, folder, kinds) for host in hosts or SIMULATED}
+            parts = {host: simulated_parts(bus, host, folder, kinds, settings) for host in hosts or SIMULATED}
         else:
             parts = {host: real_parts(bus, host, paths.state / "agents", settings) for host in hosts or (host_name(),)}
         Hosts(bus, parts).run(stop)

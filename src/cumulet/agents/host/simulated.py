@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cumulet.agents.compute.agent import Agent as ComputeAgent
-from cumulet.agents.compute.protocols import Guest
 from cumulet.agents.host.compute import ComputePart
 from cumulet.agents.host.network import NetworkPart
 from cumulet.agents.host.parts import Part
@@ -20,7 +19,9 @@ from cumulet.agents.network.agent import NetworkAgent
 from cumulet.agents.network.config import AgentConfig
 from cumulet.agents.network.watch import Event
 from cumulet.kernel.bus import Bus
+from cumulet.kernel.settings import Settings
 from cumulet.simulator.compute import SimulatedHypervisor
+from cumulet.simulator.images import uploader
 from cumulet.simulator.network import SimulatedHost, simulated_drivers
 
 
@@ -61,28 +62,35 @@ class PluggedHypervisor(SimulatedHypervisor):
     them."""
 
     def __init__(self, host: SimulatedHost, watch: SimulatedWatch, **rest: Any) -> None:
-        super().__init__(**rest)
         self._host = host
         self._watch = watch
-        self._taps: dict[str, set[str]] = {}
+        self._taps: set[str] = set()
+        super().__init__(**rest)
+        self._wire()
 
-    def spawn(self, guest: Guest) -> None:
-        self._taps[guest.id] = {names.tap(vif["id"]) for vif in guest.vifs}
-        with self._host.lock:
-            self._host.external_devices |= self._taps[guest.id]
-        super().spawn(guest)
-        self._watch.tell("new", self._taps[guest.id])
+    def _save(self) -> None:
+        super()._save()
+        self._wire()
 
-    def destroy(self, server_id: str) -> None:
-        super().destroy(server_id)
-        gone = self._taps.pop(server_id, set())
+    def _wire(self) -> None:
+        """Have a tap there for each port of a guest, and no other."""
         with self._host.lock:
+            wanted = {names.tap(port) for port in self.ports()}
+            new, gone = wanted - self._taps, self._taps - wanted
+            self._taps = wanted
+            self._host.external_devices |= new
             self._host.external_devices -= gone
-        self._watch.tell("gone", gone)
+        if new:
+            self._watch.tell("new", new)
+        if gone:
+            self._watch.tell("gone", gone)
 
 
-def simulated_parts(bus: Bus, host: str, folder: Path, kinds: Set[str]) -> list[Part]:
-    """The agents of `kinds` of one simulated host; what outlives a restart is in `folder`."""
+def simulated_parts(bus: Bus, host: str, folder: Path, kinds: Set[str], settings: Settings | None = None) -> list[Part]:
+    """The agents of `kinds` of one simulated host; what outlives a restart is in `folder`.
+
+    With `settings` they reach the cloud's Image service.
+    """
     simulated, watch = SimulatedHost(), SimulatedWatch()
     parts: list[Part] = []
     if "network" in kinds:
@@ -94,7 +102,8 @@ def simulated_parts(bus: Bus, host: str, folder: Path, kinds: Set[str]) -> list[
         )
         parts.append(NetworkPart(bus, NetworkAgent(config, simulated_drivers(simulated)), watch=lambda: watch))
     if "compute" in kinds:
-        hypervisor = PluggedHypervisor(simulated, watch, file=folder / f"{host}.json")
+        upload = None if settings is None else uploader(settings)
+        hypervisor = PluggedHypervisor(simulated, watch, file=folder / f"{host}.json", upload=upload)
         parts.append(ComputePart(bus, functools.partial(ComputeAgent, hypervisors={host: hypervisor})))
     return parts
 
