@@ -12,6 +12,7 @@ import typer
 COMMANDS = {
     "up": "Start the cloud, or resume the one that is there.",
     "down": "End the cloud.",
+    "demo": "A first server, as in the install guides.",
     "status": "Every service and process.",
     "doctor": "What is missing on this host, and how to get it.",
     "logs": "What every process wrote.",
