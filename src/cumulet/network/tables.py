@@ -158,7 +158,7 @@ subnets = _table(
 ports = _table(
     "ports",
     *_standard(),
-    identifier("network_id", index=True),
+    identifier("network_id"),
     sa.Column("mac_address", sa.String(32), nullable=False),
     flag("admin_state_up"),
     sa.Column("status", sa.String(16), nullable=False, default="DOWN"),
@@ -186,6 +186,7 @@ ports = _table(
     json_text("binding_profile"),
     _cascade("network_id", "networks.id"),
     sa.UniqueConstraint("network_id", "mac_address", name="uq_ports_network_mac"),
+    sa.Index("ix_ports_network_page", "network_id", "id"),  # a page of a network costs its rows, not the network's
 )
 ip_allocations = _table(
     # One row an address in use: the primary key is what never gives an address twice.
