@@ -21,6 +21,16 @@ class CatalogEntry:
 
 
 @dataclass(frozen=True)
+class Listener:
+    """A further port of a service that has no place in the catalog. The service's module builds its WSGI callable by
+    the function `build`; `paths` are the first parts of its paths, by which --single-port tells its requests."""
+
+    port: int
+    build: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Service:
     """`module` has `SCHEMA`, `build_service(env)` (what it returns has `db`), `build_api(service)`, and may have
     `build_jobs(service)`, a JobRegistry for the engine, and `prepare(service, passwords)`, run before every start."""
@@ -33,6 +43,7 @@ class Service:
     module: str
     user: str | None = None  # the service's own user in project `service`
     streaming: bool = False  # takes large bodies: one that breaks off must not pass for a whole one
+    also: tuple[Listener, ...] = ()
 
     def load(self) -> Any:
         return import_module(self.module)
@@ -42,6 +53,11 @@ class Service:
         return import_module(f"{self.module.rpartition('.')[0]}.tables")
 
 
+METADATA_PORT = 8775
+METADATA_PATHS = (
+    *("openstack", "ec2", "latest", "1.0", "2007-01-19", "2007-03-01", "2007-08-29", "2007-10-10", "2007-12-15"),
+    *("2008-02-01", "2008-09-01", "2009-04-04"),
+)
 SERVICES: tuple[Service, ...] = (
     Service(
         "identity",
@@ -87,6 +103,7 @@ SERVICES: tuple[Service, ...] = (
         (CatalogEntry("compute", "nova", "/v2.1", "OpenStack Compute"),),
         "cumulet.compute.app",
         user="nova",
+        also=(Listener(METADATA_PORT, "build_metadata", METADATA_PATHS),),
     ),
     Service(
         "volume",

@@ -85,14 +85,28 @@ class Network:
         self.ports: dict[str, dict[str, Any]] = {}
         self.refuse: str | None = None
         self._count = 1
+        self.subnet: dict[str, Any] = {
+            "id": "subnet",
+            "cidr": "10.0.0.0/24",
+            "ip_version": 4,
+            "enable_dhcp": True,
+            "gateway_ip": "10.0.0.1",
+            "dns_nameservers": ["10.0.0.53"],
+            "host_routes": [{"destination": "192.168.7.0/24", "nexthop": "10.0.0.254"}],
+            "ipv6_address_mode": None,
+        }
         self.app = falcon.App()
+        self.app.add_route("/v2.0/subnets", self, suffix="subnets")
         self.app.add_route("/v2.0/networks", self, suffix="networks")
         self.app.add_route("/v2.0/networks/{network_id}", self, suffix="network")
         self.app.add_route("/v2.0/ports", self, suffix="ports")
         self.app.add_route("/v2.0/ports/{port_id}", self, suffix="port")
 
     def on_get_networks(self, req: falcon.Request, resp: falcon.Response) -> None:
-        resp.media = {"networks": [{"id": NETWORK_ID, "name": "private", "subnets": ["subnet"]}]}
+        resp.media = {"networks": [{"id": NETWORK_ID, "name": "private", "mtu": 1450, "subnets": ["subnet"]}]}
+
+    def on_get_subnets(self, req: falcon.Request, resp: falcon.Response) -> None:
+        resp.media = {"subnets": [self.subnet]}
 
     def on_get_network(self, req: falcon.Request, resp: falcon.Response, network_id: str) -> None:
         if network_id != NETWORK_ID:

@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from cumulet.compute import jobs, methods, options, policies
 from cumulet.compute.errors import error_body
+from cumulet.compute.metadata.application import MetadataService
 from cumulet.compute.microversions import VERSIONS
 from cumulet.compute.paths import ProjectPaths
 from cumulet.compute.projects import Projects
 from cumulet.compute.routes import ROUTES
 from cumulet.compute.service import Compute
-from cumulet.kernel import clock
+from cumulet.kernel import clock, shared_secret
 from cumulet.kernel.bus import Method
 from cumulet.kernel.environment import Environment
 from cumulet.kernel.http import Api, application
@@ -48,6 +49,16 @@ def build_api(compute: Compute) -> Callable[..., Iterable[bytes]]:
         health=compute.db.ping,
     )
     return ProjectPaths(application(api))
+
+
+def prepare(compute: Compute, passwords: Mapping[str, str]) -> None:
+    shared_secret.ensure(compute.env.paths)
+
+
+def build_metadata(compute: Compute) -> Callable[..., Iterable[bytes]]:
+    """What guests ask through Network's proxy."""
+    own = shared_secret.load(compute.env.paths)
+    return MetadataService(compute, compute.conf.neutron.metadata_proxy_shared_secret or own)
 
 
 def build_jobs(compute: Compute) -> JobRegistry:

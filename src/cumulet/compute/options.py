@@ -7,6 +7,16 @@ from oslo_config import cfg
 API = [
     cfg.IntOpt("max_limit", default=1000, min=0, help="The most rows a page has."),
     cfg.StrOpt("compute_link_prefix", help="The base of links, where it is not what the client addressed."),
+    cfg.StrOpt("dhcp_domain", default="novalocal", help="What follows the host name in a guest's metadata."),
+    cfg.BoolOpt("enable_instance_password", default=True, help="Tell users and guests an administrator's password."),
+    cfg.ListOpt("vendordata_providers", default=["StaticJSON"]),
+    cfg.StrOpt("vendordata_jsonfile_path", help="JSON that every guest is told as vendor data."),
+    cfg.ListOpt("vendordata_dynamic_targets", default=[], help="name@url of services asked for each guest's own."),
+    cfg.IntOpt("vendordata_dynamic_read_timeout", default=5, min=1, help="Seconds."),
+    cfg.BoolOpt("vendordata_dynamic_failure_fatal", default=False),
+]
+NEUTRON = [
+    cfg.StrOpt("metadata_proxy_shared_secret", default="", secret=True, help="Also in metadata_agent.ini."),
 ]
 QUOTA = [
     cfg.IntOpt("instances", default=10, min=-1),
@@ -54,6 +64,7 @@ PLACEMENT_RESULTS = [cfg.IntOpt("max_placement_results", default=1000, min=1)]
 def register(conf: cfg.ConfigOpts) -> None:
     conf.register_opts(DEFAULT)
     conf.register_opts(API, group="api")
+    conf.register_opts(NEUTRON, group="neutron")
     conf.register_opts(QUOTA, group="quota")
     conf.register_opts(SCHEDULER, group="filter_scheduler")
     conf.register_opts(PLACEMENT_RESULTS, group="scheduler")

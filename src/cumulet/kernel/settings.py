@@ -12,7 +12,15 @@ from cumulet.kernel.paths import Paths
 # Where a project's files are not just <project>.conf.
 FILE_NAMES = {
     "glance": ("glance.conf", "glance-api.conf"),
-    "neutron": ("neutron.conf", "plugins/ml2/ml2_conf.ini"),
+    "neutron": (
+        "neutron.conf",
+        "plugins/ml2/ml2_conf.ini",
+        "plugins/ml2/linuxbridge_agent.ini",
+        "plugins/ml2/openvswitch_agent.ini",
+        "dhcp_agent.ini",
+        "l3_agent.ini",
+        "metadata_agent.ini",
+    ),
 }
 
 

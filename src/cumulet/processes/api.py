@@ -8,6 +8,16 @@ from cumulet.kernel import http, logs, metrics, server
 from cumulet.kernel.settings import Settings
 from cumulet.processes import apps, lifeline
 from cumulet.processes.child import Announce
+from cumulet.services import Listener
+
+
+def _also(running: list[apps.Running]) -> list[tuple[Listener, apps.Wsgi]]:
+    """The services' further ports."""
+    return [
+        (listener, getattr(one.description.load(), listener.build)(one.service))
+        for one in running
+        for listener in one.description.also
+    ]
 
 
 def run(settings: Settings, role: str, life: int, announce: Announce) -> None:
@@ -17,9 +27,11 @@ def run(settings: Settings, role: str, life: int, announce: Announce) -> None:
     running = apps.build(settings)
     by_port: dict[int, apps.Wsgi]
     if settings.single_port is not None:
-        by_port = {settings.single_port: http.mount({one.description.path: one.api.app() for one in running})}
+        under = {path: app for listener, app in _also(running) for path in listener.paths}
+        by_port = {settings.single_port: http.mount(under | {one.description.path: one.api.app() for one in running})}
     else:
         by_port = {settings.port(one.description.port): one.api.app() for one in running}
+        by_port |= {settings.port(listener.port): app for listener, app in _also(running)}
     tls = (Path(settings.tls_cert), Path(settings.tls_key)) if settings.tls_cert and settings.tls_key else None
     streaming = {
         settings.single_port or settings.port(one.description.port) for one in running if one.description.streaming

@@ -15,7 +15,10 @@ class PortTaken(Exception):
 def of(settings: Settings) -> list[int]:
     if settings.single_port is not None:
         return [settings.single_port]
-    return [settings.port(service.port) for service in services.enabled(settings.services)]
+    found = services.enabled(settings.services)
+    standard = [service.port for service in found]
+    standard += [listener.port for service in found for listener in service.also]
+    return [settings.port(port) for port in standard]
 
 
 def check_free(settings: Settings) -> None:

@@ -6,13 +6,17 @@ import hashlib
 import socket
 from pathlib import Path
 
+import msgspec
+
 from cumulet.agents.host.network import NetworkPart
 from cumulet.agents.host.parts import Part
-from cumulet.agents.network import options
+from cumulet.agents.network import options, outside
 from cumulet.agents.network.agent import NetworkAgent
 from cumulet.agents.network.watch import LinkWatch
+from cumulet.kernel import shared_secret
 from cumulet.kernel.bus import Bus
 from cumulet.kernel.settings import Settings
+from cumulet.services import METADATA_PORT
 
 
 def host_name() -> str:
@@ -23,9 +27,32 @@ def real_parts(bus: Bus, host: str, state_dir: Path, settings: Settings) -> list
     """Raises ImportError where the host's tools are missing, ValueError for an option that cannot be used."""
     from cumulet.agents.network.linux import linux_drivers
 
-    config = options.load(settings.files_of("neutron"), state_dir / "network", host=host, prefix=prefix_of(settings))
+    config = options.load(
+        settings.files_of("neutron"),
+        state_dir / "network",
+        defaults=metadata_of(settings),
+        host=host,
+        prefix=prefix_of(settings),
+    )
+    parts: list[Part] = []
+    if outside.is_wanted(config):
+        way_out = outside.choose(config)
+        config = msgspec.structs.replace(config, bridge_mappings={outside.PHYSICAL_NETWORK: way_out.bridge})
+        parts.append(outside.OutsidePart(config, way_out))
     agent = NetworkAgent(config, linux_drivers(config))
-    return [NetworkPart(bus, agent, watch=lambda: LinkWatch(config.host_namespace))]
+    return [*parts, NetworkPart(bus, agent, watch=lambda: LinkWatch(config.host_namespace))]
+
+
+def metadata_of(settings: Settings) -> dict[str, object]:
+    """Where this cloud's own metadata service is, and the secret it shares with the proxy."""
+    own = settings.tls_cert is not None
+    return {
+        "nova_metadata_host": "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host,  # noqa: S104
+        "nova_metadata_port": settings.single_port or settings.port(METADATA_PORT),
+        "nova_metadata_protocol": "https" if own else "http",
+        "nova_metadata_insecure": own,  # its certificate may be of nobody's authority, and names another address
+        "metadata_proxy_shared_secret": shared_secret.load(settings.paths) or "",
+    }
 
 
 def prefix_of(settings: Settings) -> str:

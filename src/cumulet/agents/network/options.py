@@ -7,7 +7,7 @@ read as they are. Drivers that they name (`interface_driver`, `firewall_driver`â
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from oslo_config import cfg
@@ -40,6 +40,8 @@ VXLAN = [
 ]
 SECURITY_GROUP = [cfg.BoolOpt("enable_security_group", default=True)]
 
+_NONE: Mapping[str, object] = {}
+
 
 def register(conf: cfg.ConfigOpts) -> None:
     conf.register_opts(DEFAULT)
@@ -48,13 +50,19 @@ def register(conf: cfg.ConfigOpts) -> None:
     conf.register_opts(SECURITY_GROUP, group="securitygroup")
 
 
-def load(files: Sequence[Path | str], state_dir: Path, **settings: object) -> AgentConfig:
+def load(
+    files: Sequence[Path | str], state_dir: Path, *, defaults: Mapping[str, object] = _NONE, **settings: object
+) -> AgentConfig:
     """The agent's configuration from `files` (later ones win); `settings` are AgentConfig fields that no file has.
+
+    `defaults` are this cloud's own, by the options' names, for what the files do not say.
 
     ValueError names the option that cannot be used; config.load's errors for files that cannot be read.
     """
     conf = config.load("neutron", files)
     register(conf)
+    for name, value in defaults.items():
+        conf.set_default(name, value)
     return agent_config(conf, state_dir, **settings)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from cumulet.compute.clients.answers import ask, content
 from cumulet.kernel.client import Session
+from cumulet.kernel.jobs import GiveUp
 
 Port = dict[str, Any]
 OWNER = "compute:"
@@ -44,19 +46,27 @@ def delete_port(session: Session, port_id: str) -> None:
         content(answer, "network")
 
 
-def names_of(session: Session, network_ids: list[str]) -> dict[str, str]:
-    """network id -> name, one call."""
-    if not network_ids:
+def networks(session: Session, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """`{id: {"id", "name", "mtu"}}`, one call."""
+    return _by_id(session, "networks", ids, ("id", "name", "mtu"))
+
+
+def subnets(session: Session, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Subnets as Network shows them, by id, one call."""
+    return _by_id(session, "subnets", ids, ())
+
+
+def _by_id(session: Session, noun: str, ids: Iterable[str], fields: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    wanted = sorted(set(ids))
+    if not wanted:
         return {}
-    query = "&".join(f"id={quote(network_id, safe='')}" for network_id in sorted(set(network_ids)))
-    found = content(ask(session, "GET", "network", f"/v2.0/networks?{query}&fields=id&fields=name"), "network")
-    return {one["id"]: one["name"] for one in found["networks"]}
+    query = urlencode([("id", one) for one in wanted] + [("fields", field) for field in fields])
+    found = content(ask(session, "GET", "network", f"/v2.0/{noun}?{query}"), "network")
+    return {one["id"]: one for one in found[noun]}
 
 
 def security_group_ids(session: Session, project_id: str, wanted: list[str]) -> list[str]:
     """Ids of a project's security groups, which are asked for by name or id. Raises GiveUp for an unknown one."""
-    from cumulet.kernel.jobs import GiveUp
-
     path = f"/v2.0/security-groups?project_id={quote(project_id, safe='')}&fields=id&fields=name"
     groups = content(ask(session, "GET", "network", path), "network")["security_groups"]
     by_name = {group["name"]: group["id"] for group in groups} | {group["id"]: group["id"] for group in groups}

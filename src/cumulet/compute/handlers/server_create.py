@@ -64,7 +64,14 @@ def create(call: Call[Compute]) -> Reply:
         "server_group_id": group_id,
     }
     rows = [base | _of_its_own(given, index, most) for index in range(most)]
-    payload = {"networks": networks, "host": place.host, "node": place.node, "forced": place.forced}
+    password = given.admin_pass if given.admin_pass is not UNSET else _new_password()
+    payload = {
+        "networks": networks,
+        "host": place.host,
+        "node": place.node,
+        "forced": place.forced,
+        "admin_password": password,
+    }
     try:
         servers.create(call.service, ctx, rows, payload)
     except Forbidden:
@@ -74,24 +81,25 @@ def create(call: Call[Compute]) -> Reply:
         servers.create(call.service, ctx, rows, payload)
     if given.return_reservation_id:
         return Reply({"reservation_id": reservation_id}, 202)
-    return Reply({"server": _answer(call, given, rows[0])}, 202, _location(call, rows[0]["id"]))
+    return Reply({"server": _answer(call, password, rows[0])}, 202, _location(call, rows[0]["id"]))
 
 
 def _location(call: Call[Compute], server_id: str) -> dict[str, str]:
     return {"Location": server_views.links(call, server_id)[0]["href"]}
 
 
-def _answer(call: Call[Compute], given: ServerFields, row: dict[str, Any]) -> dict[str, Any]:
-    password = given.admin_pass
-    if password is UNSET:
-        password = "".join(secrets.choice(_PASSWORD) for _ in range(12))
-    return {
+def _new_password() -> str:
+    return "".join(secrets.choice(_PASSWORD) for _ in range(12))
+
+
+def _answer(call: Call[Compute], password: str, row: dict[str, Any]) -> dict[str, Any]:
+    answer = {
         "id": row["id"],
         "links": server_views.links(call, row["id"]),
         "OS-DCF:diskConfig": "AUTO" if row["auto_disk_config"] else "MANUAL",
         "security_groups": [{"name": name} for name in msgspec.json.decode(row["security_groups"])],
-        "adminPass": password,
     }
+    return answer | ({"adminPass": password} if call.service.conf.api.enable_instance_password else {})
 
 
 def _require_version(call: Call[Compute], given: ServerFields) -> None:
@@ -256,7 +264,7 @@ def _row(
         "user_data": None if given.user_data is None else encode(given.user_data),
         "config_drive": bool(given.config_drive),
         "metadata": encode(given.metadata),
-        "system_metadata": "{}",
+        "system_metadata": encode({"boot_roles": ",".join(call.ctx.roles)}),
         "tags": encode([] if given.tags is UNSET else list(dict.fromkeys(given.tags))),
         "addresses": "[]",
         "security_groups": encode([group.name for group in given.security_groups] or ["default"]),

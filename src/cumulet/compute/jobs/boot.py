@@ -10,11 +10,11 @@ from sqlalchemy.engine import Connection, Row
 from cumulet.compute.clients import placement
 from cumulet.compute.domain import servers
 from cumulet.compute.domain.server_states import RUNNING
-from cumulet.compute.jobs import delete, ending, ports
+from cumulet.compute.jobs import delete, ending, guests, ports
 from cumulet.compute.scheduling.claim import Claimed, claim
 from cumulet.compute.scheduling.hosts import wish_of
 from cumulet.compute.service import Compute
-from cumulet.compute.tables import server_groups
+from cumulet.compute.tables import jobs, server_groups
 from cumulet.compute.tables import servers as table
 from cumulet.kernel.bus import RemoteError
 from cumulet.kernel.jobs import Backoff, GiveUp, Job, JobRegistry, Retry
@@ -36,13 +36,15 @@ def boot(job: Job, compute: Compute) -> None:
     if row is None:
         return
     vifs = ports.connect(compute, job, row, place.host, place.zone)
-    if not _spawning(job, compute, row, vifs):
+    row = _spawning(job, compute, row, vifs)
+    if row is None:
         return
+    guest = guests.describe(compute, row, admin_password=job.payload.get("admin_password"))
     try:
         compute.bus.call(
             place.host,
             "compute.spawn",
-            {"guest": _guest(row, vifs)},
+            {"guest": guest},
             timeout_s=job.remaining_s(_SPAWN_S),
             ctx=job.context(),
             call_id=f"{job.id}-spawn",
@@ -95,29 +97,16 @@ def _breaks_group(connection: Connection, row: Row[Any], place: Claimed, payload
     return hosts.count(place.host) >= wish.most_per_host
 
 
-def _spawning(job: Job, compute: Compute, row: Row[Any], vifs: list[ports.Vif]) -> bool:
+def _spawning(job: Job, compute: Compute, row: Row[Any], vifs: list[ports.Vif]) -> Row[Any] | None:
+    """The server with its addresses, None when nobody wants it built any more."""
     with compute.db.write() as connection:
         job.fence(connection)
         now = servers.load_any(connection, row.id, lock=True)
         if now is None or now.task_state == "deleting" or now.vm_state != "building":
-            return False
+            return None
         addresses = servers.encode(vifs)
         servers.change(connection, row.id, compute.now(), task_state="spawning", addresses=addresses)
-        return True
-
-
-def _guest(row: Row[Any], vifs: list[ports.Vif]) -> dict[str, Any]:
-    """What the host needs to know."""
-    return {
-        "id": row.id,
-        "name": row.name,
-        "hostname": row.hostname,
-        "number": row.number,
-        "flavor": servers.decode(row.flavor),
-        "image_id": row.image_id,
-        "vifs": vifs,
-        "config_drive": row.config_drive,
-    }
+        return servers.load_any(connection, row.id)
 
 
 def _finish(job: Job, compute: Compute, row: Row[Any], place: Claimed) -> None:
@@ -134,11 +123,19 @@ def _finish(job: Job, compute: Compute, row: Row[Any], place: Claimed) -> None:
                 launched_at=compute.now(),
             )
             ending.enter_event(compute, connection, job, _EVENT, place.host)
+        _forget_password(connection, job)
         job.complete(connection)
+
+
+def _forget_password(connection: Connection, job: Job) -> None:
+    """A job that is over is kept for a while; what it was told in confidence is not."""
+    rest = {name: value for name, value in job.payload.items() if name != "admin_password"}
+    connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(payload=servers.encode(rest)))
 
 
 def failed(job: Job, compute: Compute, connection: Connection, reason: str) -> None:
     """ERROR with the reason, and a job that takes back what was done so far."""
+    _forget_password(connection, job)
     row = servers.load_any(connection, job.subject, lock=True)
     if row is None or row.deleted or row.vm_state != "building":
         return

@@ -43,8 +43,8 @@ def connect(compute: Compute, job: Job, row: Row[Any], host: str, zone: str) -> 
                     groups = network.security_group_ids(session, row.project_id, names) if names != ["default"] else []
                 port = network.create_port(session, _values(row, one, groups) | binding)
         found.append((one, port))
-    labels = network.names_of(session, [port["network_id"] for _, port in found])
-    return [_vif(one, port, labels) for one, port in found]
+    networks = network.networks(session, [port["network_id"] for _, port in found])
+    return [vif(port, networks, tag=one.get("tag"), preserve=bool(one["port"])) for one, port in found]
 
 
 def _values(row: Row[Any], one: dict[str, Any], groups: list[str]) -> dict[str, Any]:
@@ -56,14 +56,19 @@ def _values(row: Row[Any], one: dict[str, Any], groups: list[str]) -> dict[str, 
     return values
 
 
-def _vif(one: dict[str, Any], port: dict[str, Any], labels: dict[str, str]) -> Vif:
+def vif(
+    port: dict[str, Any], networks: dict[str, dict[str, Any]], *, tag: str | None = None, preserve: bool = False
+) -> Vif:
+    """A port as the server's row keeps it. `preserve`: it was there before the server, and stays after it."""
+    its_network = networks.get(port["network_id"], {})
     return {
         "id": port["id"],
         "network_id": port["network_id"],
-        "label": labels.get(port["network_id"], ""),
+        "label": its_network.get("name", ""),
         "mac": port["mac_address"],
-        "tag": one.get("tag"),
-        "preserve": bool(one["port"]),  # was there before the server, and stays after it
+        "mtu": its_network.get("mtu"),
+        "tag": tag,
+        "preserve": preserve,
         "ips": [
             {"address": ip["ip_address"], "version": 6 if ":" in ip["ip_address"] else 4, "subnet_id": ip["subnet_id"]}
             for ip in port["fixed_ips"]
