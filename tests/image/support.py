@@ -26,7 +26,7 @@ OCTETS = {"Content-Type": "application/octet-stream"}
 PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
 CALLERS = {
     "admin": caller("admin", "manager", "member", "reader", user_id="admin", project_id="admin"),
-    "member": caller("member", "reader", user_id="member", project_id="project"),
+    "member": caller("member", "reader", user_id="member", project_id="project", auth_token="member"),
     "reader": caller("reader", user_id="reader", project_id="project"),
     "other": caller("member", "reader", user_id="other", project_id="other"),
     "third": caller("member", "reader", user_id="third", project_id="third"),
@@ -113,7 +113,7 @@ class Images:
         thread = threading.Thread(target=engine.run, args=(stop,))
         thread.start()
         try:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 60
             while self._open_jobs():
                 assert time.monotonic() < deadline, "the jobs do not end"
                 engine.wake()

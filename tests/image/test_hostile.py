@@ -194,7 +194,8 @@ class TestQemu:
             )
             images.run_jobs()
             done = images.show(image["id"])
-            assert done["status"] == status
+            [task] = images.json("GET", f"/v2/images/{image['id']}/tasks")["tasks"]
+            assert done["status"] == status, task["message"]
             if status == "active":
                 assert (done["disk_format"], done["virtual_size"]) == ("qcow2", 64 << 20)
                 assert images.data(image["id"]).startswith(b"QFI\xfb")

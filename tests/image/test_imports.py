@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import hashlib
+import json
 import lzma
 import threading
 from collections.abc import Callable
@@ -319,3 +320,88 @@ class TestOlderTasks:
         task = stores.json("POST", "/v2/tasks", "admin", json=self.body(web), status=201)
         answer = stores.call("DELETE", f"/v2/tasks/{task['id']}", "admin")
         assert (answer.status, answer.headers["allow"]) == (405, "GET")
+
+
+class TestOtherRegions:
+    """`glance-download`: an image of another region's Image service, read with the caller's own token."""
+
+    REMOTE = "5b3f0a3e-6c3b-4e86-9d2e-8a0b6c1b9f11"
+
+    @pytest.fixture
+    def remote(self, stores: Images, web: Web) -> dict[str, Any]:
+        """The other region's image; its service is on this machine, which only a catalog may say."""
+        image = {
+            "id": self.REMOTE,
+            "status": "active",
+            "size": len(DATA),
+            "disk_format": "raw",
+            "container_format": "bare",
+            "hw_cpu_cores": "5",
+            "os_distro": "debian",
+            "speed": "88mph",
+            "os_glance_x": "no",
+        }
+        web.files["/v2/images/" + self.REMOTE + "/file"] = DATA
+        self.describe(web, image)
+        endpoint = {"interface": "public", "region_id": "Far", "url": web.url + "/v2"}
+        catalog = {"catalog": [{"type": "image", "endpoints": [endpoint]}]}
+
+        def identity(environ: Any, start_response: Any) -> list[bytes]:
+            start_response("200 OK", [("Content-Type", "application/json")])
+            return [json.dumps(catalog).encode()]
+
+        stores.env.transport.local[stores.env.auth_url.removesuffix("/v3")] = identity
+        return image
+
+    def describe(self, web: Web, image: dict[str, Any]) -> None:
+        web.files["/v2/images/" + self.REMOTE] = json.dumps(image).encode()
+
+    def fetch(self, stores: Images, **parameters: str) -> tuple[Any, Any]:
+        """The image and its task when all is done."""
+        image = stores.create(disk_format="iso", container_format="ovf", os_distro="windows")
+        method = {"name": "glance-download", "glance_region": "Far", "glance_image_id": self.REMOTE, **parameters}
+        stores.json("POST", f"/v2/images/{image['id']}/import", json={"method": method}, status=202)
+        stores.run_jobs()
+        return stores.show(image["id"]), the_task(stores, image["id"])
+
+    def test_data_formats_and_some_properties_are_taken(self, stores: Images, remote: dict[str, Any], web: Web) -> None:
+        image, task = self.fetch(stores)
+        assert (image["status"], image["disk_format"], image["container_format"]) == ("active", "raw", "bare"), task
+        assert (image["hw_cpu_cores"], image["os_distro"]) == ("5", "debian")
+        assert not {"speed", "os_glance_x"} & image.keys()
+        assert stores.data(image["id"]) == DATA
+        assert {headers["x-auth-token"] for _, _, headers in web.asked} == {"member"}
+
+    @pytest.mark.parametrize(
+        ("change", "parameters", "reason"),
+        [
+            ({}, {"glance_region": "Nowhere"}, "endpoint not found for region Nowhere"),
+            ({}, {"glance_service_interface": "admin"}, "admin glance endpoint not found"),
+            ({}, {"glance_image_id": "0" * 32}, "answered with status 404"),
+            ({"status": "queued"}, {}, "should be active instead of queued"),
+            ({"size": len(DATA) + 1}, {}, f"has {len(DATA)} bytes instead of {len(DATA) + 1}"),
+        ],
+    )
+    def test_what_cannot_be_had_leaves_the_image_as_it_was(
+        self,
+        stores: Images,
+        remote: dict[str, Any],
+        web: Web,
+        change: dict[str, Any],
+        parameters: dict[str, str],
+        reason: str,
+    ) -> None:
+        self.describe(web, remote | change)
+        image, task = self.fetch(stores, **parameters)
+        assert (image["status"], image["os_distro"], task["status"]) == ("queued", "windows", "failure")
+        assert reason in task["message"]
+        assert stores.files() == []
+
+    def test_the_other_service_cannot_send_ours_anywhere_else(
+        self, stores: Images, remote: dict[str, Any], web: Web
+    ) -> None:
+        """Not even to the host that imports from the web may ask."""
+        web.redirects["/v2/images/" + self.REMOTE + "/file"] = f"http://localhost:{web.port}/secret"
+        web.files["/secret"] = DATA
+        image, task = self.fetch(stores)
+        assert (image["status"], "not at the endpoint" in task["message"]) == ("queued", True), task

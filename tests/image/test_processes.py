@@ -25,7 +25,7 @@ CHUNKED = "Transfer-Encoding: chunked"
 
 
 def request(port: int, method: str, path: str, body: Any = None, token: str = "member") -> tuple[int, Any]:
-    connection = http.client.HTTPConnection(HOST, port, timeout=30)
+    connection = http.client.HTTPConnection(HOST, port, timeout=60)
     headers = {"X-Auth-Token": token, "Content-Type": "application/json"}
     connection.request(method, path, None if body is None else json.dumps(body), headers)
     answer = connection.getresponse()
@@ -51,7 +51,7 @@ def sending(port: int, path: str, framing: str, pieces: Iterable[bytes]) -> sock
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)

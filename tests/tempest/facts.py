@@ -32,6 +32,7 @@ def of(cloud: Cloud, workspace: Path, files_port: int) -> dict[str, str]:
     if "image" in endpoints:
         known["IMAGE_UUID"] = _image(endpoints["image"], token, "tempest")
         known["IMAGE_ALT_UUID"] = _image(endpoints["image"], token, "tempest-alt")
+        known["IMAGE_REMOTE"] = _second_endpoint(endpoints["identity"], token, "image_remote", endpoints["image"])
     if "network" in endpoints:
         known |= _network(endpoints["network"], token)
     return known
@@ -46,6 +47,15 @@ def _image(url: str, token: str, name: str) -> str:
         answer = pool.request("PUT", f"{url}/v2/images/{image_id}/file", headers=headers, body=bytes(1 << 20))
     assert answer.status == 204, answer.data
     return image_id
+
+
+def _second_endpoint(identity: str, token: str, kind: str, url: str) -> str:
+    """A service type of its own for an address that is in the catalog already."""
+    service = {"name": kind, "type": kind}
+    made = _json("POST", f"{identity}/v3/services", token=token, json={"service": service})["service"]
+    endpoint = {"service_id": made["id"], "interface": "public", "region_id": "RegionOne", "url": url}
+    _json("POST", f"{identity}/v3/endpoints", token=token, json={"endpoint": endpoint})
+    return kind
 
 
 def _network(url: str, token: str) -> dict[str, str]:

@@ -3,7 +3,8 @@
     python -m tests.tempest.run SUITES LIST [--concurrency N] [--keep]
 
 SUITES is the environment that has Tempest; LIST a file of anchored regular expressions, one a test, or a name in
-`lists/` (`identity` is `identity-noboot`). A skip is not a pass. `conf/<project>.conf` is what the cloud is told.
+`lists/` (`identity` is `identity-noboot`). A skip is not a pass. `conf/<project>.conf` is what the cloud is told, with
+`@FILES_PORT@` replaced by the port of a web server that the tests fetch small images from.
 """
 
 from __future__ import annotations
@@ -24,10 +25,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.system.cloud import Cloud, a_cloud
-from tests.tempest import facts
+from tests.tempest import facts, manifest
 
 HERE = Path(__file__).parent
 RUN_TIMEOUT_S = 3 * 3600
+_RESULT = re.compile(
+    r"\{\d+\} (?P<name>[\w.]+|\w+ \([\w.]+\))(?:\([^)]*\))?(?: \[[\d.]+s\])? \.\.\. (?P<result>ok|FAILED|SKIPPED)"
+)
 
 
 def list_file(name: str) -> Path:
@@ -57,7 +61,7 @@ def configuration(template: str, known: dict[str, str]) -> str:
 @contextmanager
 def files(directory: Path) -> Iterator[int]:
     """A web server with the small images that the import tests fetch; the port."""
-    directory.mkdir()
+    directory.mkdir(parents=True)
     (directory / "tiny.raw").write_bytes(bytes(1 << 20))
     if shutil.which("qemu-img"):
         convert = ["qemu-img", "convert", "-O", "qcow2", "tiny.raw", "tiny.qcow2"]
@@ -77,41 +81,68 @@ def files(directory: Path) -> Iterator[int]:
         served.shutdown()
 
 
-def run(suites: Path, tests: Path, concurrency: int, workspace: Path, cloud: Cloud) -> bool:
-    """Whether every test of the list passed."""
+def options(port: int, directory: Path) -> list[str]:
+    """The program's options for `conf/`, the files of which are completed in `directory`."""
+    directory.mkdir()
+    found = ["--simulate"]
+    for file in sorted((HERE / "conf").iterdir()):
+        completed = directory / file.name
+        completed.write_text(file.read_text().replace("@FILES_PORT@", str(port)))
+        found += ["--config-file", f"{file.stem}={completed}"]
+    return found
+
+
+def run(suites: Path, tests: Path, concurrency: int, workspace: Path, cloud: Cloud, port: int) -> bool:
+    """Whether every test of the list passed. `port` is that of the files."""
     tempest = suites / "bin" / "tempest"
     # Tempest keeps a list of workspaces in the home directory.
     environment = os.environ | {"PATH": f"{suites / 'bin'}:{os.environ['PATH']}", "HOME": str(workspace.parent)}
     subprocess.run([tempest, "init", workspace], check=True, env=environment, stdout=subprocess.DEVNULL)
-    with files(workspace / "files") as port:
-        template = (HERE / "tempest.conf.template").read_text()
-        known = facts.of(cloud, workspace, port)
-        (workspace / "etc" / "tempest.conf").write_text(configuration(template, known))
-        command = [tempest, "run", "--include-list", tests, "--concurrency", str(concurrency)]
-        log = workspace / "run.log"
-        with log.open("w") as output:
-            subprocess.run(
-                command,
-                cwd=workspace,
-                env=environment,
-                stdout=output,
-                stderr=output,
-                timeout=RUN_TIMEOUT_S,
-                check=False,
-            )
-    return report(log.read_text(), len(tests.read_text().split()))
+    template = (HERE / "tempest.conf.template").read_text()
+    known = facts.of(cloud, workspace, port) | manifest.write(workspace / "images")
+    (workspace / "etc" / "tempest.conf").write_text(configuration(template, known))
+    command = [str(tempest), "run", "--include-list", str(tests), "--concurrency", str(concurrency)]
+    log = workspace / "run.log"
+    with log.open("w") as output:
+        subprocess.run(
+            command,
+            cwd=workspace,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            timeout=RUN_TIMEOUT_S,
+            check=False,
+        )
+    return report(log.read_text(), tests.read_text().split())
 
 
-def report(text: str, total: int) -> bool:
-    """Print the count and what did not pass."""
-    passed = _count("Passed", text)
+def report(text: str, patterns: list[str]) -> bool:
+    """Print the count and what did not pass.
+
+    A line of the list passes when it has passed and nothing of it failed: a test that is made once for each of many
+    images may skip those that it does not concern, which are named too.
+    """
+    passed: set[str] = set()
+    failed: set[str] = set()
     for line in text.splitlines():
-        if re.search(r"\.\.\. (FAILED|SKIPPED)", line):
+        match = _RESULT.match(line)
+        if match is None:
+            continue
+        if match["result"] == "ok":
+            passed.add(match["name"])
+        else:
             print(re.sub(r"^\{\d+\} ", "  ", line))
+            if match["result"] == "FAILED":
+                failed.add(match["name"])
+    good = sum(_any(pattern, passed) and not _any(pattern, failed) for pattern in patterns)
     if " - Passed:" not in text:
         print(text[-3000:])
-    print(f"{passed}/{total} passed, {_count('Failed', text)} failed, {_count('Skipped', text)} skipped")
-    return passed >= total
+    print(f"{good}/{len(patterns)} passed, {_count('Failed', text)} failed, {_count('Skipped', text)} skipped")
+    return good >= len(patterns)
+
+
+def _any(pattern: str, names: set[str]) -> bool:
+    return any(re.search(pattern, name) for name in names)
 
 
 def _count(word: str, text: str) -> int:
@@ -128,13 +159,13 @@ def main() -> int:
     given = parser.parse_args()
     tests = list_file(given.list)
     workspace = Path(tempfile.mkdtemp(prefix="cumulet-tempest-"))
-    options = ["--simulate"]
-    for file in sorted((HERE / "conf").iterdir()):
-        options += ["--config-file", f"{file.stem}={file}"]
     try:
-        with a_cloud(workspace / "cloud", *options) as cloud:
+        with (
+            files(workspace / "files") as port,
+            a_cloud(workspace / "cloud", *options(port, workspace / "conf")) as cloud,
+        ):
             cloud.up()
-            passed = run(given.suites.absolute(), tests, given.concurrency, workspace / "ws", cloud)
+            passed = run(given.suites.absolute(), tests, given.concurrency, workspace / "ws", cloud, port)
             if given.keep:
                 shutil.copytree(cloud.directory / "log", workspace / "cloud-log")
     finally:

@@ -26,6 +26,9 @@ from cumulet.image.transfer.receiving import CHUNK, TooLarge, copy
 
 _CONVERT_TIMEOUT_S = 6 * 3600
 _ADDRESS_SPACE = 1 << 30  # bytes that qemu-img may use: what it reads is not trusted
+_THREAD_STACK = 1 << 20
+"""bytes. By default a thread takes 8 MiB of stack and 128 MiB for an arena of malloc out of the address space, and
+qemu-img starts up to 64, as many as the disk is slow."""
 _CPU_S = 3600
 _MAGIC: tuple[tuple[bytes, Callable[[BinaryIO], Any]], ...] = (
     (b"\x1f\x8b", lambda file: gzip.GzipFile(fileobj=file)),
@@ -155,10 +158,10 @@ def _convert(source: Path, source_format: str, target: Path, wanted: str) -> int
 
 
 def _qemu_img(command: list[str], timeout_s: float) -> bytes:
-    limits = ["prlimit", f"--as={_ADDRESS_SPACE}", f"--cpu={_CPU_S}", "--"]
+    limits = ["prlimit", f"--as={_ADDRESS_SPACE}", f"--stack={_THREAD_STACK}", f"--cpu={_CPU_S}", "--"]
     if shutil.which("prlimit") is None:
         limits = []
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "MALLOC_ARENA_MAX": "1"}
     try:
         done = subprocess.run(  # noqa: S603 - a fixed program, its arguments a list of our own paths
             [*limits, *command], capture_output=True, timeout=timeout_s, env=environment, check=False
@@ -166,7 +169,8 @@ def _qemu_img(command: list[str], timeout_s: float) -> bytes:
     except subprocess.TimeoutExpired:
         raise TaskFailed("The image could not be converted in time.") from None
     if done.returncode:
-        raise TaskFailed(f"The image cannot be converted: {done.stderr.decode(errors='replace').strip()[-500:]}")
+        said = done.stderr.decode(errors="replace").strip()[-500:]
+        raise TaskFailed(f"The image cannot be converted: {said or f'qemu-img ended with {done.returncode}'}")
     return done.stdout
 
 

@@ -14,6 +14,7 @@ from cumulet.image.schemas.images import RESERVED_NAMESPACE, ImageSchema
 from cumulet.image.service import ImageService
 from cumulet.image.stores.base import DataNotFound
 from cumulet.image.transfer.external import Download, FetchFailed, fetch
+from cumulet.image.transfer.filtering import EndpointFilter
 from cumulet.image.transfer.receiving import copy
 from cumulet.kernel.client import Unreachable
 
@@ -60,7 +61,8 @@ def _from_other_service(service: ImageService, task: TaskRun, parameters: dict[s
         raise TaskFailed("The token of the request cannot be read on this host.") from None
     endpoint = _endpoint(service, token, parameters["glance_region"], parameters["glance_service_interface"])
     url = f"{endpoint}/v2/images/{parameters['glance_image_id']}"
-    remote = _metadata(service, url, token)
+    filtering = EndpointFilter(endpoint)
+    remote = _metadata(filtering, url, token)
     if remote.get("status") != "active":
         raise TaskFailed(f"Source image status should be active instead of {remote.get('status')}")
     attributes = ImageSchema(service.conf).attributes(
@@ -72,7 +74,7 @@ def _from_other_service(service: ImageService, task: TaskRun, parameters: dict[s
         for name, value in remote.items()
         if name.startswith(prefixes) and not name.startswith(RESERVED_NAMESPACE) and isinstance(value, str)
     }
-    download = fetch(service.filtering, f"{url}/file", headers={"X-Auth-Token": token})
+    download = fetch(filtering, f"{url}/file", headers={"X-Auth-Token": token})
     _stage(service, task, download, remote.get("size"))
 
     def describe(connection: Connection, image: Image) -> None:
@@ -83,8 +85,8 @@ def _from_other_service(service: ImageService, task: TaskRun, parameters: dict[s
     task.change(describe)
 
 
-def _metadata(service: ImageService, url: str, token: str) -> dict[str, Any]:
-    download = fetch(service.filtering, url, headers={"X-Auth-Token": token, "Accept": "application/json"})
+def _metadata(filtering: EndpointFilter, url: str, token: str) -> dict[str, Any]:
+    download = fetch(filtering, url, headers={"X-Auth-Token": token, "Accept": "application/json"})
     try:
         data = b""
         while len(data) <= _MOST_METADATA and (piece := download.read(_MOST_METADATA)):

@@ -65,6 +65,8 @@ class FileStore:
 
     def detach(self, url: str) -> Callable[[], None]:
         path = self._path_of(url)
+        if not os.path.lexists(path):
+            return lambda: None  # not even the directory need be there
         self._make_directories()
         aside = self.directory / _INCOMING / f"{path.name}.{uuid.uuid4().hex}"
         try:

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Mapping
 from urllib.parse import urljoin, urlsplit
 
-from cumulet.image.transfer.filtering import Address, ImportFilter, Refused, Target
+from cumulet.image.transfer.filtering import Address, Filter, Refused, Target
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MAX_REDIRECTS = 10
@@ -47,7 +47,7 @@ class Download:
 
 
 def fetch(
-    filtering: ImportFilter,
+    filtering: Filter,
     url: str,
     *,
     method: str = "GET",

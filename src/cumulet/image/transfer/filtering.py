@@ -10,7 +10,7 @@ import ipaddress
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import SplitResult, urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -32,8 +32,19 @@ class Target:
     addresses: tuple[Address, ...]
 
 
+class Filter(Protocol):
+    """Judges the URLs that are about to be asked."""
+
+    def check(self, url: str) -> Target:
+        """Raises Refused."""
+
+
 def resolve(host: str, port: int) -> Sequence[Address]:
     """Every address of a name. The trailing dot keeps the resolver from reading numbers in other notations."""
+    try:
+        return [ipaddress.ip_address(host)]
+    except ValueError:
+        pass  # a name, not an address
     name = host if host.endswith(".") else f"{host}."
     found: list[Address] = []
     for entry in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
@@ -77,7 +88,7 @@ class ImportFilter:
 
     def _addresses(self, host: str, port: int) -> Sequence[Address]:
         try:
-            return [ipaddress.ip_address(host)]
+            return [ipaddress.ip_address(host)]  # whatever resolver there is
         except ValueError:
             pass  # a name, not an address
         try:
@@ -89,6 +100,31 @@ class ImportFilter:
         if self._hosts.names(host):
             return True
         return not is_internal(address) and str(address) not in self._hosts.denied
+
+
+class EndpointFilter:
+    """Only one endpoint, which the operator's catalog names and so may be internal; not what it redirects to."""
+
+    def __init__(self, endpoint: str, resolver: Resolver = resolve) -> None:
+        self._origin = _origin(endpoint)
+        self._resolver = resolver
+
+    def check(self, url: str) -> Target:
+        """Raises Refused."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or parts.hostname is None or _origin(url) != self._origin:
+            raise Refused(f"{url} is not at the endpoint that the catalog names")
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            addresses = tuple(self._resolver(parts.hostname, port))
+        except (OSError, UnicodeError) as error:
+            raise Refused(f"the host {parts.hostname} cannot be resolved: {error}") from None
+        return Target(url, parts, parts.hostname, port, addresses)
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
 
 
 def is_internal(address: Address) -> bool:
