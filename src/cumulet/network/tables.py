@@ -58,6 +58,11 @@ rbac_policies = _table(
     sa.UniqueConstraint("object_type", "object_id", "target_project", "action", name="uq_rbac_policies"),
     sa.Index("ix_rbac_policies_target", "object_type", "action", "target_project"),
 )
+quota_turns = _table(
+    # Who counts a project's rows to add one holds the project's row here until the commit.
+    "quota_turns",
+    sa.Column("project_id", sa.String(255), primary_key=True),
+)
 quotas = _table(
     "quotas",
     sa.Column("project_id", sa.String(255), primary_key=True),

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from cumulet.kernel.errors import Conflict
+from cumulet.kernel.upsert import insert_if_absent
 from cumulet.network import tables
 from cumulet.network.errors import bad_request
 from cumulet.network.service import Network
@@ -53,8 +54,24 @@ def require(network: Network, connection: Connection, project_id: str, resource:
     if not project_id:
         return
     limit = _limit(network, connection, project_id, resource)
-    if limit >= 0 and used(connection, project_id, resource) + amount > limit:
+    if limit < 0:
+        return
+    _take_turn(connection, project_id)
+    if used(connection, project_id, resource) + amount > limit:
         raise Conflict(f"Quota exceeded for resources: ['{resource}'].", code="OverQuota")
+
+
+_TURN: Final = (
+    sa.select(tables.quota_turns).where(tables.quota_turns.c.project_id == sa.bindparam("project")).with_for_update()
+)
+
+
+def _take_turn(connection: Connection, project_id: str) -> None:
+    """Keep others from counting the project's rows until the transaction ends: on SQLite there are no others."""
+    if connection.dialect.name == "sqlite" or connection.execute(_TURN, {"project": project_id}).first() is not None:
+        return
+    insert_if_absent(connection, tables.quota_turns, {"project_id": project_id})
+    connection.execute(_TURN, {"project": project_id}).one()
 
 
 _LIMIT: Final = sa.select(tables.quotas.c.limit).where(
