@@ -1,4 +1,4 @@
-"""Many writers at once: an address, a MAC, a segment is given once and to the last, and a refused create leaves nothing."""
+"""Many writers at once: an address, a MAC, a segment is given once and to the last; a refused create leaves nothing."""
 
 from __future__ import annotations
 
@@ -74,10 +74,10 @@ def rows(network: Network) -> dict[str, int]:
 
 
 def test_a_network_is_filled_to_its_last_address_and_none_is_given_twice(api: Api, apis: list[Api]) -> None:
-    network, subnet = api.network_with("10.9.0.0/24")
+    network, _ = api.network_with("10.9.0.0/24")
 
     def fill(one: Api) -> list[Response]:
-        answers = []
+        answers: list[Response] = []
         while not answers or answers[-1].status == 201:
             answers.append(one.client.post("/v2.0/ports", {"port": {"network_id": network["id"]}}))
         return answers
@@ -102,7 +102,7 @@ def test_a_network_is_filled_to_its_last_address_and_none_is_given_twice(api: Ap
 
 
 def test_an_address_or_mac_that_all_want_is_given_to_one(api: Api, apis: list[Api]) -> None:
-    network, subnet = api.network_with("10.9.1.0/24")
+    network, _ = api.network_with("10.9.1.0/24")
     wanted = {"network_id": network["id"], "fixed_ips": [{"ip_address": "10.9.1.77"}]}
     answers = together(apis, lambda one: [one.client.post("/v2.0/ports", {"port": wanted})])
     assert len(made(answers, "port")) == 1 and refusals(answers) == {(409, "IpAddressAlreadyAllocated")}
