@@ -36,6 +36,13 @@ DEFAULT = [
     cfg.StrOpt("internal_service_availability_zone", default="internal"),
     cfg.StrOpt("instance_usage_audit_period", default="month"),
 ]
+MOVES = [
+    cfg.IntOpt("shelved_offload_time", default=0, min=-1, help="Seconds; 0 at once, -1 never."),
+    cfg.IntOpt("reclaim_instance_interval", default=0, help="Seconds a deleted server can be restored; 0: never."),
+    cfg.IntOpt("resize_confirm_window", default=0, min=0, help="Seconds until a resize is confirmed; 0: never."),
+    cfg.BoolOpt("allow_resize_to_same_host", default=False),
+    cfg.IntOpt("sync_power_state_interval", default=600, help="Seconds; negative: never."),
+]
 SCHEDULER = [
     cfg.ListOpt(
         "enabled_filters",
@@ -63,6 +70,7 @@ PLACEMENT_RESULTS = [cfg.IntOpt("max_placement_results", default=1000, min=1)]
 
 def register(conf: cfg.ConfigOpts) -> None:
     conf.register_opts(DEFAULT)
+    conf.register_opts(MOVES)
     conf.register_opts(API, group="api")
     conf.register_opts(NEUTRON, group="neutron")
     conf.register_opts(QUOTA, group="quota")

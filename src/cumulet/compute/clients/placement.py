@@ -7,8 +7,11 @@ from urllib.parse import urlencode
 
 from cumulet.compute.clients.answers import ask, content
 from cumulet.kernel.client import Response, Session
+from cumulet.kernel.jobs import Retry
 
 _HEADERS: Final = {"OpenStack-API-Version": "placement 1.39"}
+
+_AGAIN_S: Final = 0.2
 
 Amounts = dict[str, int]
 
@@ -57,6 +60,32 @@ def release(session: Session, consumer: str) -> None:
     answer = _call(session, "DELETE", f"/allocations/{consumer}")
     if answer.status != 404:
         content(answer, "placement")
+
+
+def hand_over(session: Session, giver: str, taker: str, *, kind: str, project_id: str, user_id: str) -> None:
+    """Let consumer `taker` hold what `giver` holds, and nothing else, in one step; with nothing to give all stays.
+
+    Raises Retry when either changes meanwhile.
+    """
+    given = allocations(session, giver)
+    if not given["allocations"]:
+        return
+    owner = {"project_id": project_id, "user_id": user_id}
+    held = {one: {"resources": amounts["resources"]} for one, amounts in given["allocations"].items()}
+    before = allocations(session, taker).get("consumer_generation")
+    body = {
+        taker: {"allocations": held, "consumer_generation": before, "consumer_type": kind, **owner},
+        giver: {
+            "allocations": {},
+            "consumer_generation": given["consumer_generation"],
+            "consumer_type": given.get("consumer_type", "INSTANCE"),
+            **owner,
+        },
+    }
+    answer = _call(session, "POST", "/allocations", body)
+    if answer.status == 409:
+        raise Retry(_AGAIN_S, "The allocations changed while they were moved.")
+    content(answer, "placement")
 
 
 def ensure_provider(session: Session, uuid: str, name: str, inventories: dict[str, Any]) -> None:

@@ -8,12 +8,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from cumulet.compute.clients import placement
-from cumulet.compute.domain import servers, services
+from cumulet.compute.domain import moves, servers
 from cumulet.compute.jobs import ending, ports
+from cumulet.compute.jobs.work import is_up
 from cumulet.compute.service import Compute
 from cumulet.compute.tables import jobs, server_group_members, server_tags
 from cumulet.kernel.bus import HostUnreachable, RemoteError
-from cumulet.kernel.errors import NotFound
+from cumulet.kernel.ids import uuid_id
 from cumulet.kernel.jobs import DONE, FAILED, Backoff, Job, JobRegistry, Retry, enqueue, jobs_of
 
 _EVENT = "compute_terminate_instance"
@@ -41,6 +42,8 @@ def delete(job: Job, compute: Compute) -> None:
         connection.execute(sa.delete(server_group_members).where(server_group_members.c.server_id == row.id))
         connection.execute(sa.delete(server_tags).where(server_tags.c.server_id == row.id))
         now = compute.now()
+        for move in moves.open_of(connection, row.id):
+            moves.change(connection, move.uuid, now, status="confirmed" if move.status == "finished" else "error")
         gone = {"deleted": True, "deleted_at": now, "terminated_at": now, "power_state": 0, "addresses": "[]"}
         servers.change(connection, row.id, now, vm_state="deleted", task_state=None, **gone)
         job.complete(connection)
@@ -48,12 +51,16 @@ def delete(job: Job, compute: Compute) -> None:
 
 def _take_back(job: Job, compute: Compute, row: Row[Any]) -> None:
     """Raises Retry while a host that is there does not answer; one that is down is not waited for."""
-    if row.host is not None:
-        _destroy(job, compute, row)
+    with compute.db.read() as connection:
+        under_way = moves.open_of(connection, row.id)
+    hosts = [row.host, *(host for move in under_way for host in (move.source_compute, move.dest_compute))]
+    for host in dict.fromkeys(host for host in hosts if host is not None):
+        _destroy(job, compute, row, host)
     vifs = servers.decode(row.addresses)
     kept = {vif["id"] for vif in vifs if vif["preserve"]} | _requested(compute, job)
     ports.disconnect(compute, job, row, kept)
-    placement.release(compute.session, row.id)
+    for consumer in (row.id, *(move.uuid for move in under_way)):
+        placement.release(compute.session, consumer)
 
 
 def _requested(compute: Compute, job: Job) -> set[str]:
@@ -63,30 +70,22 @@ def _requested(compute: Compute, job: Job) -> set[str]:
     return {one["port"] for row in rows for one in servers.decode(row.payload)["networks"] if one["port"]}
 
 
-def _destroy(job: Job, compute: Compute, row: Row[Any]) -> None:
+def _destroy(job: Job, compute: Compute, row: Row[Any], host: str) -> None:
     try:
         compute.bus.call(
-            row.host,
+            host,
             "compute.destroy",
             {"server_id": row.id},
             timeout_s=job.remaining_s(_DESTROY_S),
             ctx=job.context(),
-            call_id=f"{job.id}-destroy-{job.attempts}",
+            call_id=f"{job.id}-destroy-{host}-{uuid_id()}",
         )
     except HostUnreachable:
-        if _host_is_up(compute, row.host):
+        if is_up(compute, host):
             raise
         # The agent destroys guests without a server when it comes back.
     except RemoteError as error:
-        raise Retry(1.0, f"Host {row.host} could not destroy the guest: {error}") from None
-
-
-def _host_is_up(compute: Compute, host: str) -> bool:
-    with compute.db.read() as connection:
-        try:
-            return services.is_up(compute, services.of_host(connection, host))
-        except NotFound:
-            return False
+        raise Retry(1.0, f"Host {host} could not destroy the guest: {error}") from None
 
 
 def failed(job: Job, compute: Compute, connection: Connection, reason: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.engine import Row
 
-from cumulet.compute.clients import network
+from cumulet.compute.clients import addresses, network
 from cumulet.compute.domain import servers
 from cumulet.compute.service import Compute
 from cumulet.kernel.jobs import Job
@@ -44,7 +44,7 @@ def connect(compute: Compute, job: Job, row: Row[Any], host: str, zone: str) -> 
                 port = network.create_port(session, _values(row, one, groups) | binding)
         found.append((one, port))
     networks = network.networks(session, [port["network_id"] for _, port in found])
-    return [vif(port, networks, tag=one.get("tag"), preserve=bool(one["port"])) for one, port in found]
+    return [addresses.vif(port, networks, tag=one.get("tag"), preserve=bool(one["port"])) for one, port in found]
 
 
 def _values(row: Row[Any], one: dict[str, Any], groups: list[str]) -> dict[str, Any]:
@@ -56,24 +56,16 @@ def _values(row: Row[Any], one: dict[str, Any], groups: list[str]) -> dict[str, 
     return values
 
 
-def vif(
-    port: dict[str, Any], networks: dict[str, dict[str, Any]], *, tag: str | None = None, preserve: bool = False
-) -> Vif:
-    """A port as the server's row keeps it. `preserve`: it was there before the server, and stays after it."""
-    its_network = networks.get(port["network_id"], {})
-    return {
-        "id": port["id"],
-        "network_id": port["network_id"],
-        "label": its_network.get("name", ""),
-        "mac": port["mac_address"],
-        "mtu": its_network.get("mtu"),
-        "tag": tag,
-        "preserve": preserve,
-        "ips": [
-            {"address": ip["ip_address"], "version": 6 if ":" in ip["ip_address"] else 4, "subnet_id": ip["subnet_id"]}
-            for ip in port["fixed_ips"]
-        ],
-    }
+def bind(compute: Compute, job: Job, row: Row[Any], host: str, zone: str | None = None) -> None:
+    """Have the server's ports bound to this host, to none for an empty name."""
+    for port in network.ports_of(compute.session, row.id):
+        job.check()
+        if port.get("binding:host_id") == host:
+            continue
+        values = {"binding:host_id": host}
+        if zone is not None:
+            values["device_owner"] = f"{network.OWNER}{zone}"
+        network.update_port(compute.session, port["id"], values)
 
 
 def disconnect(compute: Compute, job: Job, row: Row[Any], kept: set[str]) -> None:

@@ -27,9 +27,8 @@ class Claimed(NamedTuple):
     zone: str
 
 
-def resources_of(row: Row[Any]) -> dict[str, int]:
+def resources_of(flavor: dict[str, Any]) -> dict[str, int]:
     """What a server takes, by resource class; a volume-less disk counts root, ephemeral and swap."""
-    flavor = msgspec.json.decode(row.flavor)
     disk = flavor["disk"] + flavor["ephemeral"] + -(-flavor["swap"] // 1024)
     wanted = {"VCPU": flavor["vcpus"], "MEMORY_MB": flavor["ram"], "DISK_GB": disk}
     for key, value in flavor["extra_specs"].items():
@@ -39,33 +38,38 @@ def resources_of(row: Row[Any]) -> dict[str, int]:
     return {name: amount for name, amount in wanted.items() if amount}
 
 
-def traits_of(row: Row[Any]) -> list[str]:
+def traits_of(flavor: dict[str, Any]) -> list[str]:
     """Traits a flavor requires (`trait:NAME=required`) or forbids."""
     found = []
-    for key, value in msgspec.json.decode(row.flavor)["extra_specs"].items():
+    for key, value in flavor["extra_specs"].items():
         name = key.removeprefix("trait:")
         if name != key:
             found.append(name if value == "required" else f"!{name}")
     return found
 
 
-def claim(compute: Compute, row: Row[Any], place: dict[str, Any]) -> Claimed:
-    """Take room for a server; what it holds already is kept. Raises GiveUp with an explanation, Retry after a race."""
-    session, wanted = compute.session, resources_of(row)
+def claim(compute: Compute, row: Row[Any], place: dict[str, Any], flavor: dict[str, Any] | None = None) -> Claimed:
+    """Take room for a server; what it holds already is kept. Raises GiveUp with an explanation, Retry after a race.
+
+    `place`: `host`, `node`, `forced` (past the filters), `excluded` (hosts), `zone` (if not the server's own).
+    `flavor`: the one it is to have, if not its own.
+    """
+    flavor = flavor or msgspec.json.decode(row.flavor)
+    session, wanted = compute.session, resources_of(flavor)
     held = placement.allocations(session, row.id)["allocations"]
     if held:
         return _of_provider(compute, row, next(iter(held)))
     limit = compute.conf.scheduler.max_placement_results
-    found = placement.candidates(session, wanted, required=traits_of(row), limit=limit)
+    found = placement.candidates(session, wanted, required=traits_of(flavor), limit=limit)
     with compute.db.read() as connection:
         total = int(connection.execute(sa.select(sa.func.count()).select_from(compute_nodes)).scalar_one())
-        wish = wish_of(connection, row, place)
+        wish = wish_of(connection, row, place, flavor)
         hosts = look_up(compute, connection, row, found["provider_summaries"])
     if not hosts:
         raise GiveUp(f"{NO_VALID_HOST} {_lack(compute, row, total, wanted)}")
     chain = filters.chain(compute.conf)
     if place.get("forced"):
-        chain = chain[:1]
+        chain = chain[: filters.FORCED]
     left, removed = filters.run(chain, hosts, wish, compute.conf)
     if not left:
         raise GiveUp(f"{NO_VALID_HOST} {explanation.of_filters(total, len(hosts), removed)}")

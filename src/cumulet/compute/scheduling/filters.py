@@ -38,6 +38,10 @@ def _named(host: Host, wish: Wish, conf: cfg.ConfigOpts) -> str | None:
     return None
 
 
+def _elsewhere(host: Host, wish: Wish, conf: cfg.ConfigOpts) -> str | None:
+    return "is the host it is to leave" if host.host in wish.excluded else None
+
+
 def _image_properties(host: Host, wish: Wish, conf: cfg.ConfigOpts) -> str | None:
     arch = wish.image_properties.get("hw_architecture") or wish.image_properties.get("architecture")
     arches = host.facts.get("arches")
@@ -127,7 +131,9 @@ FILTERS: Final[dict[str, Filter]] = {
     "AggregateInstanceExtraSpecsFilter": _aggregate_specs,
     "AggregateMultiTenancyIsolation": _tenant_isolation,
 }
-_ALWAYS: Final = (("requested host", _named), ("AvailabilityZoneFilter", _zone))
+_ALWAYS: Final = (("requested host", _named), ("host to leave", _elsewhere), ("AvailabilityZoneFilter", _zone))
+FORCED: Final = 2
+"""How many of a chain count for a host that is forced."""
 
 
 def chain(conf: cfg.ConfigOpts) -> list[tuple[str, Filter]]:

@@ -58,17 +58,18 @@ class Wish:
     policy: str | None
     most_per_host: int
     group_is_empty: bool
+    excluded: frozenset[str] = frozenset()  # hosts, for one that has to leave its own
 
 
-def wish_of(connection: Connection, row: Row[Any], place: dict[str, Any]) -> Wish:
-    flavor = msgspec.json.decode(row.flavor)
+def wish_of(connection: Connection, row: Row[Any], place: dict[str, Any], flavor: dict[str, Any] | None = None) -> Wish:
+    flavor = flavor or msgspec.json.decode(row.flavor)
     hints = msgspec.json.decode(row.scheduler_hints)
     same, apart = _ids(hints.get("same_host")), _ids(hints.get("different_host"))
     hosts_of = _hosts_of(connection, same + apart)
     policy, most, empty = _policy(connection, row)
     return Wish(
         project_id=row.project_id,
-        zone=row.requested_zone,
+        zone=place.get("zone", row.requested_zone),
         host=place.get("host"),
         node=place.get("node"),
         extra_specs=flavor["extra_specs"],
@@ -79,6 +80,7 @@ def wish_of(connection: Connection, row: Row[Any], place: dict[str, Any]) -> Wis
         policy=policy,
         most_per_host=most,
         group_is_empty=empty,
+        excluded=frozenset(place.get("excluded", ())),
     )
 
 
