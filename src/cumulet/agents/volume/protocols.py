@@ -14,7 +14,7 @@ is deleted rightly. Sizes are GiB, times seconds. What is raised arrives as `Rem
 | volume.from_snapshot | volume, snapshot_id, source_id (the snapshot's volume) | Made |
 | volume.from_image | volume, image: Image | Made |
 | volume.delete | volume_id | |
-| volume.extend | volume_id, size_gb | Extended |
+| volume.extend | volume_id, size_gb, key | Extended |
 | volume.create_snapshot | snapshot_id, volume_id, key | |
 | volume.delete_snapshot | snapshot_id, volume_id | |
 | volume.revert | volume_id, snapshot_id, key | |
@@ -273,7 +273,12 @@ class OpenDisks(Protocol):
 
 
 class VolumeDriver(Protocol):
-    """One back end. All methods may be repeated; Refused and its kinds are what callers can act on."""
+    """One back end. All methods may be repeated; Refused and its kinds are what callers can act on.
+
+    `simulated`: its volumes end, for images made of them, where their data ends.
+    """
+
+    simulated: bool
 
     def report(self) -> BackendReport: ...
 
@@ -282,7 +287,7 @@ class VolumeDriver(Protocol):
     def delete(self, volume_id: str) -> None:
         """Also what was left of a creation that was interrupted. Raises InUse while an attachment has it open."""
 
-    def extend(self, volume_id: str, size_gb: int) -> Extended: ...
+    def extend(self, volume_id: str, size_gb: int, key: str | None = None) -> Extended: ...
 
     def create_snapshot(self, snapshot_id: str, volume_id: str, key: str | None = None) -> None: ...
 

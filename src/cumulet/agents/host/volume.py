@@ -1,0 +1,40 @@
+"""The volume agent as a part of a host's process: the back ends of cinder.conf, or simulated ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cumulet.agents.volume.agent import Agent
+from cumulet.agents.volume.backups.repository import Repository
+from cumulet.agents.volume.images import Images
+from cumulet.agents.volume.protocols import OpenDisks
+from cumulet.kernel.bus import Bus
+from cumulet.kernel.settings import Settings
+from cumulet.simulator.volume import SimulatedVolumes
+
+
+def volume_part(bus: Bus, host: str, settings: Settings, disks: OpenDisks | None = None) -> Agent:
+    """The back ends of this machine. `disks`: its hypervisor, where it can follow snapshots of attached volumes."""
+    from cumulet.agents.volume import options
+
+    conf = options.load(settings.files_of("cinder"))
+    folder = settings.paths.state / "volumes"
+    return Agent(
+        bus,
+        host,
+        options.drivers_of(conf, host, folder, disks),
+        images=Images(folder / "images"),
+        backups=options.repository_of(conf, folder),
+        availability_zone=conf.storage_availability_zone,
+    )
+
+
+def simulated_volume_part(bus: Bus, host: str, folder: Path) -> Agent:
+    """A simulated host's back end. All simulated hosts share their backups."""
+    return Agent(
+        bus,
+        host,
+        {"simulated": SimulatedVolumes(folder / f"{host}-volumes")},
+        images=Images(folder / f"{host}-images"),
+        backups=Repository(folder / "backups", algorithm="none"),
+    )

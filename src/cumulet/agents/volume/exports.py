@@ -1,0 +1,199 @@
+"""Volumes served to other hosts over NBD with TLS: one storage daemon each, which outlives the agent."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from cumulet.agents.volume.daemon import Daemon
+from cumulet.agents.volume.durable import write_durably
+from cumulet.agents.volume.nodes import description
+from cumulet.agents.volume.protocols import Refused
+
+USER: Final = "cumulet"
+_EXPORT: Final = "volume"
+_TRIES: Final = 200
+
+
+class Served(msgspec.Struct):
+    """What a daemon serves. Without `port` it is at a Unix socket of this host."""
+
+    path: str
+    format: str
+    export: str
+    writable: bool
+    encrypted: bool
+    port: int | None = None
+
+
+class Exports:
+    """The exports of one back end, below `folder`. `address`: where other hosts reach this one."""
+
+    def __init__(self, folder: Path, *, address: str, first_port: int, tls: bool = True) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder = folder
+        self._address = address
+        self._first_port = first_port
+        self._tls = tls
+
+    def of(self, volume_id: str) -> Served | None:
+        """What is served of a volume, whether or not its daemon lives."""
+        try:
+            return msgspec.json.decode((self._folder / volume_id / "spec").read_bytes(), type=Served)
+        except FileNotFoundError:
+            return None
+
+    def is_alive(self, volume_id: str) -> bool:
+        return Daemon(self._folder / volume_id).pid() is not None
+
+    def open(
+        self, volume_id: str, path: Path, format_: str, *, writable: bool, local: bool, key: str | None
+    ) -> dict[str, Any]:
+        """Serve a volume; what a connection_info needs to say. One that is served already stays as it is, and grows
+        from read-only to writable when that is asked for."""
+        folder = self._folder / volume_id
+        served = self.of(volume_id)
+        if served is not None and self.is_alive(volume_id) and (served.writable or not writable):
+            return self._told(volume_id, served)
+        Daemon(folder).stop()
+        folder.mkdir(mode=0o700, exist_ok=True)
+        wanted = Served(
+            path=str(path),
+            format=format_,
+            export=f"volume-{volume_id}",
+            writable=writable or (served is not None and served.writable),
+            encrypted=key is not None,
+            port=served.port if served is not None else None,
+        )
+        self._start(folder, wanted, local and (served is None or served.port is None), key)
+        return self._told(volume_id, wanted)
+
+    def _start(self, folder: Path, wanted: Served, local: bool, key: str | None) -> None:
+        """Raises Refused when no port is free."""
+        for port in (None,) if local else self._ports(wanted.port):
+            wanted.port = port
+            try:
+                Daemon(folder).start(self._arguments(folder, wanted), {"key": key} if key is not None else {})
+            except Refused as error:
+                if port is None or "Address already in use" not in str(error):
+                    raise
+                continue
+            write_durably(folder / "spec", msgspec.json.encode(wanted))
+            return
+        raise Refused(f"No port from {self._first_port} on is free for another export.")
+
+    def _ports(self, before: int | None) -> list[int]:
+        ports = [before] if before is not None else []
+        for port in range(self._first_port, self._first_port + _TRIES):
+            with contextlib.suppress(OSError), socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((self._address, port))
+                ports.append(port)
+        return ports
+
+    def _arguments(self, folder: Path, wanted: Served) -> list[str]:
+        node = description(Path(wanted.path), wanted.format, wanted.writable, wanted.encrypted, "disk")
+        arguments = ["--blockdev", msgspec.json.encode(node).decode()]
+        if wanted.port is None:
+            arguments += ["--nbd-server", f"addr.type=unix,addr.path={folder / 'nbd'}"]
+            (folder / "nbd").unlink(missing_ok=True)
+        else:
+            server = f"addr.type=inet,addr.host={self._address},addr.port={wanted.port},max-connections=0"
+            if self._tls:
+                self._key(folder)
+                arguments += ["--object", f"tls-creds-psk,id=tls,endpoint=server,dir={folder / 'tls'}"]
+                server += ",tls-creds=tls"
+            arguments += ["--nbd-server", server]
+        export = f"type=nbd,id={_EXPORT},node-name=disk,name={wanted.export}"
+        return [*arguments, "--export", f"{export},writable={'on' if wanted.writable else 'off'}"]
+
+    def _key(self, folder: Path) -> str:
+        """The export's own key, made with it."""
+        file = folder / "tls" / "keys.psk"
+        if not file.exists():
+            file.parent.mkdir(mode=0o700, exist_ok=True)
+            write_durably(file, f"{USER}:{secrets.token_hex(32)}\n".encode())
+        return file.read_text().strip().partition(":")[2]
+
+    def _told(self, volume_id: str, served: Served) -> dict[str, Any]:
+        folder = self._folder / volume_id
+        if served.port is None:
+            return {"host": None, "port": None, "socket": str(folder / "nbd"), "export": served.export, "tls": None}
+        told: dict[str, Any] = {"host": self._address, "port": served.port, "socket": None, "export": served.export}
+        if not self._tls:
+            return {**told, "tls": None}
+        return {**told, "tls": "psk", "tls_username": USER, "tls_key": self._key(folder)}
+
+    def close(self, volume_id: str) -> None:
+        """End it: what clients wrote and flushed is in the file."""
+        folder = self._folder / volume_id
+        if folder.exists():
+            Daemon(folder).stop()
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def all(self) -> list[str]:
+        return [entry.name for entry in os.scandir(self._folder) if entry.is_dir()]
+
+    # -- while clients use it --------------------------------------------------------------------------------------
+
+    def switch(self, volume_id: str, overlay: Path) -> None:
+        """Have the daemon write to `overlay`, which has what it writes to now as its backing file."""
+        served, daemon = self.of(volume_id), Daemon(self._folder / volume_id)
+        if served is None or served.path == str(overlay):
+            return
+        nodes = {node["node-name"]: node for node in daemon.ask(("query-named-block-nodes", {"flat": True}))[0]}
+        files = {name: node["image"]["filename"] for name, node in nodes.items() if node["drv"] == "qcow2"}
+        if str(overlay) not in files.values():
+            top = daemon.ask(("query-block-exports", {}))[0][0]["node-name"]
+            name = f"o{secrets.token_hex(6)}"
+            node = description(overlay, "qcow2", True, False, name)
+            daemon.ask(
+                ("blockdev-add", {**node, "backing": None}), ("blockdev-snapshot", {"node": top, "overlay": name})
+            )
+        served.path, served.format = str(overlay), "qcow2"
+        write_durably(self._folder / volume_id / "spec", msgspec.json.encode(served))
+
+    def grow(self, volume_id: str, size: int) -> None:
+        """A disk can only grow while nobody is connected, so clients are cut off for a moment and come back."""
+        served, daemon = self.of(volume_id), Daemon(self._folder / volume_id)
+        exports = daemon.ask(("query-block-exports", {}))[0]
+        if exports:
+            daemon.ask(("block-export-del", {"id": _EXPORT, "mode": "hard"}))
+        node = self._top(daemon)
+        if served is None:
+            return
+        export = {"type": "nbd", "id": _EXPORT, "node-name": node, "name": served.export, "writable": served.writable}
+        try:
+            _resize(daemon, node, size)
+        finally:
+            daemon.ask(("block-export-add", export))
+
+    @staticmethod
+    def _top(daemon: Daemon) -> str:
+        """The node nobody stands upon."""
+        nodes = daemon.ask(("query-named-block-nodes", {"flat": False}))[0]
+        disks = [node for node in nodes if node["drv"] not in ("file", "host_device")]
+        overlays = [node for node in disks if node["node-name"].startswith("o")]
+        backed = {node.get("backing_file") for node in disks}
+        tops = [node for node in overlays or disks if node["file"] not in backed]
+        return str((tops or disks)[0]["node-name"])
+
+
+def _resize(daemon: Daemon, node: str, size: int) -> None:
+    import time
+
+    for attempt in range(100):  # an export that was just ended lets go of its node a moment later
+        try:
+            daemon.ask(("block_resize", {"node-name": node, "size": size}))
+            return
+        except Refused as error:
+            if "onflict" not in str(error) or attempt == 99:
+                raise
+            time.sleep(0.05)

@@ -1,0 +1,130 @@
+"""The back ends that cinder.conf names, read as operators write them.
+
+`enabled_backends` names sections; without it there is one back end, called `file`, in the cloud's own directory. What
+`volume_driver` ends in chooses: `LVMVolumeDriver` a volume group, `NfsDriver` or `file` a directory.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from oslo_config import cfg
+
+from cumulet.agents.volume.backups.repository import Repository
+from cumulet.agents.volume.down import DownDriver
+from cumulet.agents.volume.exports import Exports
+from cumulet.agents.volume.file.driver import FileDriver
+from cumulet.agents.volume.file.options import FileOptions
+from cumulet.agents.volume.lvm import LvmDriver, lvm_is_missing
+from cumulet.agents.volume.protocols import OpenDisks, VolumeDriver
+from cumulet.kernel import config
+
+log = logging.getLogger(__name__)
+
+DEFAULT_BACKEND: Final = "file"
+HOST_OPTS = [
+    cfg.ListOpt("enabled_backends", default=[], help="Sections of this file, a back end each."),
+    cfg.StrOpt("my_ip", default="127.0.0.1", help="Where other hosts reach this one."),
+    cfg.StrOpt("storage_availability_zone", default="nova"),
+    cfg.StrOpt("backup_driver", default="cinder.backup.drivers.posix.PosixBackupDriver"),
+    cfg.StrOpt("backup_posix_path", help="Directory of backups. Default: `backups` in the cloud's directory."),
+    cfg.StrOpt("backup_mount_point_base", help="For NFSBackupDriver: where its share is mounted."),
+    cfg.StrOpt("backup_compression_algorithm", default="zlib", help="zlib, bz2 or none."),
+]
+BACKEND_OPTS = [
+    cfg.StrOpt("volume_driver", default="cumulet.agents.volume.file.FileDriver"),
+    cfg.StrOpt("volume_backend_name", help="What types ask for. Default: the section's name."),
+    cfg.StrOpt("volumes_dir", help="Directory of the file back end. Default: below the cloud's own."),
+    cfg.BoolOpt("volumes_shared", default=False, help="Every host mounts volumes_dir at the same place."),
+    cfg.StrOpt("nfs_mount_point_base", help="For NfsDriver: where the share is mounted."),
+    cfg.BoolOpt("nfs_qcow2_volumes", default=True),
+    cfg.StrOpt("volume_format", choices=["qcow2", "raw"], help="Default: qcow2, or what nfs_qcow2_volumes says."),
+    cfg.BoolOpt("nbd_local", default=False, help="Serve volumes to guests of the same host over NBD too."),
+    cfg.BoolOpt("nbd_tls", default=True, help="Serve volumes to other hosts inside TLS only."),
+    cfg.PortOpt("nbd_first_port", default=10810),
+    cfg.StrOpt("target_ip_address", help="Where exports listen. Default: my_ip."),
+    cfg.StrOpt("volume_group", default="cinder-volumes"),
+    cfg.StrOpt("lvm_fallback_dir", help="Keep volumes as files there where this host has no device mapper."),
+    cfg.IntOpt("reserved_percentage", default=0, min=0, max=100),
+    cfg.StrOpt("max_over_subscription_ratio", default="20.0"),
+]
+NO_MAPPER: Final = (
+    "the kernel has no device mapper, so LVM cannot work here; "
+    "set lvm_fallback_dir in [{name}] to keep volumes as files"
+)
+
+
+def load(files: Sequence[Path | str]) -> cfg.ConfigOpts:
+    conf = config.load("cinder", files)
+    conf.register_opts(HOST_OPTS)
+    conf.register_opts(BACKEND_OPTS)
+    for name in conf.enabled_backends:
+        conf.register_opts(BACKEND_OPTS, group=name)
+    return conf
+
+
+def drivers_of(
+    conf: cfg.ConfigOpts, host: str, state_dir: Path, disks: OpenDisks | None = None
+) -> Mapping[str, VolumeDriver]:
+    """A driver for each back end. One that cannot work is there too, and says why."""
+    names = conf.enabled_backends or [DEFAULT_BACKEND]
+    return {name: _driver(conf, name, host, state_dir, disks) for name in names}
+
+
+def _driver(conf: cfg.ConfigOpts, name: str, host: str, state_dir: Path, disks: OpenDisks | None) -> VolumeDriver:
+    section = conf[name] if name in conf.enabled_backends else conf
+    kind = section.volume_driver.rpartition(".")[2]
+    backend_name = section.volume_backend_name or name
+    folder = Path(section.volumes_dir or state_dir / name)
+    if kind == "LVMVolumeDriver":
+        missing = lvm_is_missing()
+        if missing is None:
+            exports = Exports(
+                state_dir / "exports" / name,
+                address=section.target_ip_address or conf.my_ip,
+                first_port=section.nbd_first_port,
+                tls=section.nbd_tls,
+            )
+            group = section.volume_group
+            return LvmDriver(name=name, host=host, group=group, volume_backend_name=backend_name, exports=exports)
+        if section.lvm_fallback_dir is None:
+            log.error("back end %s takes no volumes: %s", name, NO_MAPPER.format(name=name))
+            return DownDriver(name, backend_name, "lvm", NO_MAPPER.format(name=name))
+        log.warning("back end %s keeps volumes as files in %s: %s", name, section.lvm_fallback_dir, missing)
+        folder = Path(section.lvm_fallback_dir)
+    elif kind == "NfsDriver" and section.nfs_mount_point_base:
+        folder = Path(section.nfs_mount_point_base)
+    elif kind not in ("FileDriver", "NfsDriver", "file"):
+        reason = f"volume_driver {section.volume_driver} is not known here"
+        log.error("back end %s takes no volumes: %s", name, reason)
+        return DownDriver(name, backend_name, "unknown", reason)
+    options = FileOptions(
+        name=name,
+        host=host,
+        folder=folder,
+        exports_folder=state_dir / "exports" / name,
+        volume_backend_name=backend_name,
+        format=section.volume_format or ("qcow2" if section.nfs_qcow2_volumes else "raw"),
+        shared=section.volumes_shared,
+        nbd_local=section.nbd_local,
+        tls=section.nbd_tls,
+        address=section.target_ip_address or conf.my_ip,
+        first_port=section.nbd_first_port,
+        reserved_percentage=section.reserved_percentage,
+        max_over_subscription_ratio=section.max_over_subscription_ratio,
+        storage_protocol="nfs" if kind == "NfsDriver" else "file",
+    )
+    return FileDriver(options, disks)
+
+
+def repository_of(conf: cfg.ConfigOpts, state_dir: Path) -> Repository | None:
+    """Where backups go; None when backup_driver is one that is not there."""
+    kind = conf.backup_driver.rpartition(".")[2]
+    if kind not in ("PosixBackupDriver", "NFSBackupDriver"):
+        log.error("this host keeps no backups: backup_driver %s is not known here", conf.backup_driver)
+        return None
+    where = conf.backup_posix_path or (conf.backup_mount_point_base if kind == "NFSBackupDriver" else None)
+    return Repository(Path(where or state_dir / "backups"), algorithm=conf.backup_compression_algorithm)

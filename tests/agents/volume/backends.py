@@ -1,0 +1,89 @@
+"""The back ends that share the contract, and how tests look at what is in them."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from cumulet.agents.volume.file.driver import FileDriver
+from cumulet.agents.volume.file.options import FileOptions
+from cumulet.agents.volume.protocols import Connector, VolumeDriver
+from cumulet.simulator.volume import SimulatedVolumes
+
+GIB = 1 << 30
+HERE = Connector(host="node1")
+ELSEWHERE = Connector(host="node2", ip="127.0.0.1")
+
+Make = Callable[[Path], VolumeDriver]
+
+
+def simulated(folder: Path) -> VolumeDriver:
+    return SimulatedVolumes(folder / "simulated")
+
+
+def file_options(folder: Path, **rest: object) -> FileOptions:
+    values: dict[str, object] = {
+        "name": "file",
+        "host": "node1",
+        "folder": folder / "data",
+        "exports_folder": folder / "x",
+        "volume_backend_name": "file",
+        "first_port": free_port(),
+        **rest,
+    }
+    return FileOptions(**values)  # type: ignore[arg-type]
+
+
+def qcow2(folder: Path) -> VolumeDriver:
+    return FileDriver(file_options(folder))
+
+
+def raw(folder: Path) -> VolumeDriver:
+    return FileDriver(file_options(folder, format="raw"))
+
+
+BACKENDS: dict[str, Make] = {"simulated": simulated, "qcow2": qcow2, "raw": raw}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def pattern(seed: str, length: int = 1 << 16) -> bytes:
+    """Bytes that are not like those of another seed, nor compressible to nothing."""
+    return b"".join(hashlib.sha256(f"{seed}{number}".encode()).digest() for number in range(length // 32))
+
+
+def write(driver: VolumeDriver, volume_id: str, offset: int, data: bytes, key: str | None = None) -> None:
+    with driver.opened(volume_id, writable=True, key=key) as device:
+        device.write(offset, data)
+        device.flush()
+
+
+def read(
+    driver: VolumeDriver,
+    volume_id: str,
+    offset: int,
+    length: int = 1 << 16,
+    *,
+    snapshot_id: str | None = None,
+    key: str | None = None,
+) -> bytes:
+    with driver.opened(volume_id, snapshot_id, key=key) as device:
+        return device.read(offset, length)
+
+
+def digest(driver: VolumeDriver, volume_id: str, snapshot_id: str | None = None, key: str | None = None) -> str:
+    """Of every byte, zeros too: two volumes with the same one are equal bit for bit."""
+    found = hashlib.sha256()
+    zeros = bytes(1 << 20)
+    with driver.opened(volume_id, snapshot_id, key=key) as device:
+        data = {offset >> 20 for start, length in device.extents() for offset in range(start, start + length, 1 << 20)}
+        data |= {(start + length - 1) >> 20 for start, length in device.extents()}
+        for number in range(device.size >> 20):
+            found.update(device.read(number << 20, 1 << 20) if number in data else zeros)
+    return found.hexdigest()
