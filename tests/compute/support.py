@@ -28,6 +28,8 @@ from cumulet.kernel.environment import Environment
 from cumulet.kernel.settings import Settings
 from cumulet.placement import app as placement_app
 from cumulet.simulator.compute import SimulatedHypervisor
+from tests.compute.network import NETWORK_ID as NETWORK_ID
+from tests.compute.network import Network
 from tests.support import Client, StaticVerifier, caller
 
 PLACEMENT, NETWORK, IMAGE = "http://placement.test", "http://network.test", "http://image.test"
@@ -37,7 +39,6 @@ CATALOG = [
 ]
 LATEST = "2.96"
 IMAGE_ID = "11111111-1111-4111-8111-111111111111"
-NETWORK_ID = "22222222-2222-4222-8222-222222222222"
 
 
 def _caller(*roles: str, **rest: Any) -> Context:
@@ -76,71 +77,6 @@ class KnownCallers(Environment):
 
     def service_session(self, user: str) -> Session:
         return Peers(self.transport)
-
-
-class Network:
-    """Ports in a dictionary, with the answers that Compute reads."""
-
-    def __init__(self) -> None:
-        self.ports: dict[str, dict[str, Any]] = {}
-        self.refuse: str | None = None
-        self._count = 1
-        self.subnet: dict[str, Any] = {
-            "id": "subnet",
-            "cidr": "10.0.0.0/24",
-            "ip_version": 4,
-            "enable_dhcp": True,
-            "gateway_ip": "10.0.0.1",
-            "dns_nameservers": ["10.0.0.53"],
-            "host_routes": [{"destination": "192.168.7.0/24", "nexthop": "10.0.0.254"}],
-            "ipv6_address_mode": None,
-        }
-        self.app = falcon.App()
-        self.app.add_route("/v2.0/subnets", self, suffix="subnets")
-        self.app.add_route("/v2.0/networks", self, suffix="networks")
-        self.app.add_route("/v2.0/networks/{network_id}", self, suffix="network")
-        self.app.add_route("/v2.0/ports", self, suffix="ports")
-        self.app.add_route("/v2.0/ports/{port_id}", self, suffix="port")
-
-    def on_get_networks(self, req: falcon.Request, resp: falcon.Response) -> None:
-        resp.media = {"networks": [{"id": NETWORK_ID, "name": "private", "mtu": 1450, "subnets": ["subnet"]}]}
-
-    def on_get_subnets(self, req: falcon.Request, resp: falcon.Response) -> None:
-        resp.media = {"subnets": [self.subnet]}
-
-    def on_get_network(self, req: falcon.Request, resp: falcon.Response, network_id: str) -> None:
-        if network_id != NETWORK_ID:
-            raise falcon.HTTPNotFound
-        resp.media = {"network": {"id": NETWORK_ID, "name": "private", "subnets": ["subnet"]}}
-
-    def on_get_ports(self, req: falcon.Request, resp: falcon.Response) -> None:
-        wanted = req.get_param("device_id")
-        resp.media = {"ports": [port for port in self.ports.values() if port["device_id"] == wanted]}
-
-    def on_post_ports(self, req: falcon.Request, resp: falcon.Response) -> None:
-        if self.refuse is not None:
-            resp.status, resp.media = 409, {"NeutronError": {"message": self.refuse, "type": "Full", "detail": ""}}
-            return
-        self._count += 1
-        port = {"id": str(uuid4()), "mac_address": f"fa:16:3e:00:00:{self._count:02x}", **req.media["port"]}
-        port.setdefault("device_id", "")
-        port["fixed_ips"] = [{"ip_address": f"10.0.0.{self._count}", "subnet_id": "subnet"}]
-        self.ports[port["id"]] = port
-        resp.status, resp.media = 201, {"port": port}
-
-    def on_get_port(self, req: falcon.Request, resp: falcon.Response, port_id: str) -> None:
-        if port_id not in self.ports:
-            raise falcon.HTTPNotFound
-        resp.media = {"port": self.ports[port_id]}
-
-    def on_put_port(self, req: falcon.Request, resp: falcon.Response, port_id: str) -> None:
-        self.ports[port_id] |= req.media["port"]
-        resp.media = {"port": self.ports[port_id]}
-
-    def on_delete_port(self, req: falcon.Request, resp: falcon.Response, port_id: str) -> None:
-        if self.ports.pop(port_id, None) is None:
-            raise falcon.HTTPNotFound
-        resp.status = 204
 
 
 def _images() -> falcon.App:

@@ -21,6 +21,15 @@ def ports_of(session: Session, server_id: str) -> list[Port]:
     return found
 
 
+def port(session: Session, port_id: str) -> Port | None:
+    """None when there is none."""
+    answer = ask(session, "GET", "network", f"/v2.0/ports/{quote(port_id, safe='')}")
+    if answer.status == 404:
+        return None
+    found: Port = content(answer, "network")["port"]
+    return found
+
+
 def create_port(session: Session, values: dict[str, Any]) -> Port:
     port: Port = content(ask(session, "POST", "network", "/v2.0/ports", json={"port": values}), "network")["port"]
     return port
@@ -56,13 +65,27 @@ def subnets(session: Session, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
     return _by_id(session, "subnets", ids, ())
 
 
+def security_groups(session: Session, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """`{id: {"id", "name"}}`, one call."""
+    return _by_id(session, "security-groups", ids, ("id", "name"))
+
+
+def floating_ips(session: Session, port_ids: Iterable[str]) -> list[dict[str, Any]]:
+    """Those that lead to any of these ports, one call."""
+    query = urlencode([("port_id", one) for one in sorted(set(port_ids))])
+    found: list[dict[str, Any]] = content(ask(session, "GET", "network", f"/v2.0/floatingips?{query}"), "network")[
+        "floatingips"
+    ]
+    return found
+
+
 def _by_id(session: Session, noun: str, ids: Iterable[str], fields: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     wanted = sorted(set(ids))
     if not wanted:
         return {}
     query = urlencode([("id", one) for one in wanted] + [("fields", field) for field in fields])
     found = content(ask(session, "GET", "network", f"/v2.0/{noun}?{query}"), "network")
-    return {one["id"]: one for one in found[noun]}
+    return {one["id"]: one for one in found[noun.replace("-", "_")]}
 
 
 def security_group_ids(session: Session, project_id: str, wanted: list[str]) -> list[str]:

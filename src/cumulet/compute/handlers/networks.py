@@ -160,6 +160,20 @@ def _groups(call: Call[Compute], *, everybody: bool = False) -> list[dict[str, A
     return found
 
 
+def groups_by_id(call: Call[Compute], ids: list[str]) -> list[dict[str, Any]]:
+    """These groups in Compute's form, by name."""
+    if not ids:
+        return []
+    query = urlencode([("id", one) for one in ids])
+    found = _ask(call, "GET", f"/security-groups?{query}")["security_groups"]
+    remote = {rule["remote_group_id"] for group in found for rule in group["security_group_rules"]} - {None}
+    others = (
+        _ask(call, "GET", f"/security-groups?{urlencode([('id', one) for one in sorted(remote)])}") if remote else {}
+    )
+    names = {group["id"]: group for group in [*found, *others.get("security_groups", [])]}
+    return sorted((_group(group, names) for group in found), key=lambda one: (one["tenant_id"], one["name"]))
+
+
 def security_groups(call: Call[Compute]) -> Reply:
     found = _groups(call, everybody="all_tenants" in call.query() and call.ctx.is_admin)
     names = {group["id"]: group for group in found}

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from cumulet.compute import peers
 from cumulet.compute.schemas.servers import Network, ServerFields
 from cumulet.compute.service import Compute
-from cumulet.kernel.errors import BadRequest, Conflict
+from cumulet.kernel.errors import ApiError, BadRequest, Conflict
 from cumulet.kernel.http import Call
 
 Requested = list[dict[str, Any]]
@@ -24,14 +24,14 @@ def resolve(call: Call[Compute], given: ServerFields, count: int) -> Requested:
     if wanted is UNSET:
         if call.version >= (2, 37):
             raise BadRequest("Invalid input for field/attribute server. 'networks' is a required property")
-        return _only_network(call)
+        return only_network(call)
     if isinstance(wanted, str):
         if call.version < (2, 37):
             raise BadRequest(f"Invalid input for field/attribute networks. Value: {wanted}. It is not an array.")
-        return [] if wanted == "none" else _only_network(call)
+        return [] if wanted == "none" else only_network(call)
     assert not isinstance(wanted, type(UNSET))
     if not wanted:
-        return _only_network(call)
+        return only_network(call)
     seen: set[str] = set()
     found = []
     for one in wanted:
@@ -90,14 +90,17 @@ def _network_of_port(call: Call[Compute], port_id: str) -> str:
     return str(port["network_id"])
 
 
-def _only_network(call: Call[Compute]) -> Requested:
-    """The project's one network, or else the one shared network; none is no network card."""
+def only_network(call: Call[Compute], ambiguous: type[ApiError] = Conflict) -> Requested:
+    """The project's one network, or else the one shared network; none is no network card.
+
+    Raises `ambiguous` when there are several.
+    """
     project = quote(str(call.ctx.project_id), safe="")
     for query in (f"tenant_id={project}&router%3Aexternal=False", "shared=True&router%3Aexternal=False"):
         networks = peers.require(peers.ask(call, "network", "GET", f"/v2.0/networks?{query}"))["networks"]
         usable = [network for network in networks if network.get("subnets")]
         if len(usable) > 1:
-            raise Conflict("Multiple possible networks found, use a Network ID to be more specific.")
+            raise ambiguous("Multiple possible networks found, use a Network ID to be more specific.")
         if usable:
             return [{"network": usable[0]["id"], "port": None, "fixed_ip": None, "tag": None}]
     return []

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from cumulet.compute import bodies
 from cumulet.compute.domain import server_actions
-from cumulet.compute.handlers import server_access
+from cumulet.compute.handlers import server_access, server_networking
 from cumulet.compute.service import Compute
 from cumulet.kernel.bus import BusError
 from cumulet.kernel.errors import BadRequest, Conflict, NotFound
@@ -117,6 +117,7 @@ _ACTIONS: Final[dict[str, Action]] = {
     "unlock": _unlock,
     "os-resetState": _reset_state,
     "os-getConsoleOutput": _console_output,
+    **server_networking.ACTIONS,
 }
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Row
 from cumulet.compute import peers
 from cumulet.compute.bodies import read
 from cumulet.compute.domain import flavors, key_pairs, quotas, server_groups, servers, services
-from cumulet.compute.handlers import block_devices, requested_networks, server_views
+from cumulet.compute.handlers import block_devices, requested_groups, requested_networks, server_views
 from cumulet.compute.handlers.servers import address_of
 from cumulet.compute.schemas.servers import SINCE, UNTIL, CreateBody, Hints, ServerFields
 from cumulet.compute.service import Compute
@@ -56,9 +56,11 @@ def create(call: Call[Compute]) -> Reply:
         _require_quota(call, connection, given)
     image = _image(call, given, flavor)
     networks = requested_networks.resolve(call, given, most)
+    groups = requested_groups.resolve(call, given)
     reservation_id = "r-" + "".join(secrets.choice(_RESERVATION) for _ in range(8))
     base = _row(call, given, flavor, key, image) | {
         "requested_zone": place.zone,
+        "security_groups": servers.encode(groups),
         "reservation_id": reservation_id,
         "scheduler_hints": msgspec.json.encode(hints if isinstance(hints, Hints) else {}).decode(),
         "server_group_id": group_id,
@@ -267,7 +269,6 @@ def _row(
         "system_metadata": encode({"boot_roles": ",".join(call.ctx.roles)}),
         "tags": encode([] if given.tags is UNSET else list(dict.fromkeys(given.tags))),
         "addresses": "[]",
-        "security_groups": encode([group.name for group in given.security_groups] or ["default"]),
         "volumes": "[]",
         "personality": msgspec.json.encode([] if given.personality is UNSET else given.personality).decode(),
         "access_ip_v4": address_of("accessIPv4", given.access_ip_v4, 4),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from cumulet.compute.jobs import actions, boot, delete, live, rebuild, resize, shelve, snapshot
+from cumulet.compute.jobs import actions, boot, delete, interfaces, live, rebuild, resize, shelve, snapshot
 from cumulet.kernel.jobs import JobRegistry
 
 
 def registry() -> JobRegistry:
     made = JobRegistry()
-    for module in (boot, delete, actions, rebuild, snapshot, shelve, resize, live):
+    for module in (boot, delete, actions, rebuild, snapshot, shelve, resize, live, interfaces):
         module.register(made)
     return made

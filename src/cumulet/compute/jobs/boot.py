@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from cumulet.compute.clients import placement
-from cumulet.compute.domain import servers
+from cumulet.compute.domain import interfaces, servers
 from cumulet.compute.domain.server_states import RUNNING
 from cumulet.compute.jobs import delete, ending, guests, ports
 from cumulet.compute.scheduling.claim import Claimed, claim
@@ -123,6 +123,9 @@ def _finish(job: Job, compute: Compute, row: Row[Any], place: Claimed) -> None:
                 launched_at=compute.now(),
             )
             ending.enter_event(compute, connection, job, _EVENT, place.host)
+            if any(one["port"] for one in job.payload["networks"]):
+                # A port that was there before has security groups of its own.
+                interfaces.enqueue_refresh(connection, row.id)
         _forget_password(connection, job)
         job.complete(connection)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cumulet.compute.policies import base, flavors, key_pairs, operators, servers
+from cumulet.compute.policies import attachments, base, flavors, key_pairs, operators, servers
 from cumulet.kernel.policy import Rule
 
 
 def rules() -> Iterator[Rule]:
-    for module in (base, flavors, key_pairs, operators, servers):
+    for module in (attachments, base, flavors, key_pairs, operators, servers):
         yield from module.RULES

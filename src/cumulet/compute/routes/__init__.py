@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from cumulet.compute.routes import flavors, key_pairs, older, operators, servers, versions
+from cumulet.compute.routes import attachments, flavors, key_pairs, older, operators, servers, versions
 
 ROUTES = (
     *versions.ROUTES,
     *servers.ROUTES,
+    *attachments.ROUTES,
     *flavors.ROUTES,
     *key_pairs.ROUTES,
     *operators.ROUTES,
