@@ -43,6 +43,15 @@ MOVES = [
     cfg.BoolOpt("allow_resize_to_same_host", default=False),
     cfg.IntOpt("sync_power_state_interval", default=600, help="Seconds; negative: never."),
 ]
+VNC = [
+    cfg.BoolOpt("enabled", default=True),
+    cfg.StrOpt("novncproxy_base_url", default="http://127.0.0.1:6080/vnc_auto.html"),
+]
+SERIAL = [
+    cfg.BoolOpt("enabled", default=False),
+    cfg.StrOpt("base_url", default="ws://127.0.0.1:6083/"),
+]
+CONSOLES = [cfg.IntOpt("token_ttl", default=600, min=0, help="Seconds a console's token is good for.")]
 SCHEDULER = [
     cfg.ListOpt(
         "enabled_filters",
@@ -71,6 +80,9 @@ PLACEMENT_RESULTS = [cfg.IntOpt("max_placement_results", default=1000, min=1)]
 def register(conf: cfg.ConfigOpts) -> None:
     conf.register_opts(DEFAULT)
     conf.register_opts(MOVES)
+    conf.register_opts(VNC, group="vnc")
+    conf.register_opts(SERIAL, group="serial_console")
+    conf.register_opts(CONSOLES, group="consoleauth")
     conf.register_opts(API, group="api")
     conf.register_opts(NEUTRON, group="neutron")
     conf.register_opts(QUOTA, group="quota")

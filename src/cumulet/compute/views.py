@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from urllib.parse import urlencode
 
 from cumulet.compute.service import Compute
+from cumulet.kernel import clock
 from cumulet.kernel.errors import BadRequest
 from cumulet.kernel.http import Call
 
@@ -34,3 +36,23 @@ def next_links(call: Call[Compute], path: str, last_id: str) -> list[dict[str, s
     """The `next` link of a page that has more behind it."""
     query = [(key, value) for key, values in call.query().items() if key != "marker" for value in values]
     return [{"rel": "next", "href": f"{base_url(call)}/v2.1/{path}?{urlencode([*query, ('marker', last_id)])}"}]
+
+
+def moment(call: Call[Compute], key: str, since: tuple[int, int]) -> int | None:
+    """A time in the query, in microseconds. Raises BadRequest for a malformed one, and before the microversion."""
+    text = (call.query().get(key) or [None])[-1]  # type: ignore[list-item]
+    if text is None:
+        return None
+    if call.version < since:
+        raise BadRequest(f"Additional properties are not allowed ('{key}' was unexpected)")
+    try:
+        return clock.parse(text)
+    except ValueError:
+        raise BadRequest(f"Invalid input for query parameters {key}. Value: {text}. It is not a 'date-time'") from None
+
+
+def require_known(call: Call[Compute], allowed: Iterable[str]) -> None:
+    """Raises BadRequest for a query key that is not one of these."""
+    unknown = sorted(set(call.query()) - set(allowed))
+    if unknown:
+        raise BadRequest(f"Additional properties are not allowed ({', '.join(map(repr, unknown))} was unexpected)")

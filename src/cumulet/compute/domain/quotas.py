@@ -65,7 +65,7 @@ def used(connection: Connection, project_id: str, user_id: str | None = None) ->
 
 def _summed(project_id: str, user_id: str | None) -> sa.Select[Any]:
     query = sa.select(servers.c.vcpus, servers.c.memory_mb, sa.func.count()).where(
-        servers.c.project_id == project_id, sa.not_(servers.c.deleted)
+        servers.c.project_id == project_id, sa.not_(servers.c.deleted), servers.c.vm_state != "soft-delete"
     )
     if user_id is not None:
         query = query.where(servers.c.user_id == user_id)

@@ -18,6 +18,7 @@ from cumulet.kernel.errors import BadRequest, Forbidden, NotFound
 from cumulet.kernel.jobs import enqueue
 
 BOOT, DELETE, ACT, CLEAN = "server.boot", "server.delete", "server.act", "server.clean"
+SOFT_DELETE = "server.soft_delete"
 """The kinds of job of a server."""
 BOOT_DEADLINE_S = 300.0
 DEADLINE_S = 120.0
@@ -153,17 +154,31 @@ def set_tags(compute: Compute, connection: Connection, server_id: str, tags: lis
     change(connection, server_id, compute.now(), tags=encode(tags))
 
 
-def request_delete(compute: Compute, ctx: Context, server_id: str) -> None:
-    """Mark a server as being deleted and have it done. Asking again changes nothing."""
+def request_delete(compute: Compute, ctx: Context, server_id: str, action: str = "delete") -> None:
+    """Mark a server as being deleted and have it done. Asking again changes nothing.
+
+    Where deleted servers can be restored for a while (`reclaim_instance_interval`), `delete` only switches it off.
+    """
     with compute.db.write() as connection:
         row = load(connection, server_id, lock=True)
         if row.task_state == "deleting":
             return
-        action_id = begin(compute, connection, ctx, server_id, "delete")
-        change(connection, server_id, compute.now(), task_state="deleting", generation=row.generation + 1, progress=0)
-        payload = {"action_id": action_id}
-        enqueue(connection, jobs, DELETE, payload, subject=server_id, key=server_id, deadline_s=DEADLINE_S, ctx=ctx)
+        soft = action == "delete" and compute.conf.reclaim_instance_interval > 0 and _can_wait(row)
+        if soft and row.task_state == "soft-deleting":
+            return
+        action_id = begin(compute, connection, ctx, server_id, action)
+        generation = row.generation + 1
+        state = "soft-deleting" if soft else "deleting"
+        change(connection, server_id, compute.now(), task_state=state, generation=generation, progress=0)
+        payload = {"action_id": action_id, "generation": generation}
+        kind, key = (SOFT_DELETE, None) if soft else (DELETE, server_id)
+        enqueue(connection, jobs, kind, payload, subject=server_id, key=key, deadline_s=DEADLINE_S, ctx=ctx)
     compute.wake()
+
+
+def _can_wait(row: Row[Any]) -> bool:
+    """Whether there is anything to restore: it was active once, and is no remainder of a failure."""
+    return row.launched_at is not None and row.host is not None and row.vm_state not in ("error", "soft-delete")
 
 
 def hosts_of_group(connection: Connection, group_id: str, but: str) -> list[str]:

@@ -65,7 +65,6 @@ def request(
     payload: dict[str, Any] | None = None,
     values: dict[str, Any] | None = None,
     prepare: Prepare | None = None,
-    locked_for_all: bool = False,
 ) -> Row[Any]:
     """Have it done; returns the server as it was before. Raises Conflict in a state that does not allow it.
 
@@ -73,7 +72,7 @@ def request(
     """
     with compute.db.write() as connection:
         row = servers.load(connection, server_id, lock=True)
-        server_states.require_unlocked(row, admin=ctx.is_admin and not locked_for_all)
+        server_states.require_unlocked(row, admin=ctx.is_admin)
         require(row, task)
         more = {} if prepare is None else prepare(connection, row)
         action_id = servers.begin(compute, connection, ctx, server_id, task.action)
@@ -84,6 +83,12 @@ def request(
         enqueue(connection, jobs, task.kind, work, subject=server_id, deadline_s=task.deadline_s, ctx=ctx)
     compute.wake()
     return row
+
+
+def require_allowed(row: Row[Any], task: Task, ctx: Context) -> None:
+    """What `request` asks of the server, to be known before something is done elsewhere."""
+    server_states.require_unlocked(row, admin=ctx.is_admin)
+    require(row, task)
 
 
 def require(row: Row[Any], task: Task) -> None:

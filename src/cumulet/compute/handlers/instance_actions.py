@@ -46,18 +46,6 @@ def _view(call: Call[Compute], row: Row[Any]) -> dict[str, Any]:
     return shown
 
 
-def _moment(call: Call[Compute], key: str, since: tuple[int, int]) -> int | None:
-    text = (call.query().get(key) or [None])[-1]  # type: ignore[list-item]
-    if text is None:
-        return None
-    if call.version < since:
-        raise BadRequest(f"Additional properties are not allowed ('{key}' was unexpected)")
-    try:
-        return clock.parse(text)
-    except ValueError:
-        raise BadRequest(f"Invalid input for query parameters {key}. Value: {text}. It is not a 'date-time'") from None
-
-
 def index(call: Call[Compute], server_id: str) -> Reply:
     paged = call.version >= (2, 58)
     limit, marker = views.page(call) if paged else (None, None)
@@ -65,8 +53,8 @@ def index(call: Call[Compute], server_id: str) -> Reply:
         unknown = sorted(set(call.query()) - {"limit", "marker", "changes-since", "changes-before"})
         if unknown:
             raise BadRequest(f"Additional properties are not allowed ({', '.join(map(repr, unknown))} was unexpected)")
-    since = _moment(call, "changes-since", (2, 58)) if paged else None
-    before = _moment(call, "changes-before", (2, 66)) if paged else None
+    since = views.moment(call, "changes-since", (2, 58)) if paged else None
+    before = views.moment(call, "changes-before", (2, 66)) if paged else None
     if since is not None and before is not None and since > before:
         raise BadRequest("The value of changes-since must be less than or equal to changes-before.")
     with call.service.db.read() as connection:

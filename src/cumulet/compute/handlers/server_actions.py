@@ -7,7 +7,17 @@ from typing import Any, Final
 
 from cumulet.compute import bodies
 from cumulet.compute.domain import server_actions
-from cumulet.compute.handlers import server_access, server_networking
+from cumulet.compute.handlers import (
+    consoles,
+    gone,
+    server_access,
+    server_guest,
+    server_images,
+    server_moves,
+    server_networking,
+    server_rebuild,
+    server_shelve,
+)
 from cumulet.compute.service import Compute
 from cumulet.kernel.bus import BusError
 from cumulet.kernel.errors import BadRequest, Conflict, NotFound
@@ -118,9 +128,40 @@ _ACTIONS: Final[dict[str, Action]] = {
     "os-resetState": _reset_state,
     "os-getConsoleOutput": _console_output,
     **server_networking.ACTIONS,
+    "createImage": server_images.create_image,
+    "createBackup": server_images.create_backup,
+    "rebuild": server_rebuild.rebuild,
+    "rescue": server_rebuild.rescue,
+    "unrescue": server_rebuild.unrescue,
+    "resize": server_moves.resize,
+    "confirmResize": server_moves.confirm,
+    "revertResize": server_moves.revert,
+    "migrate": server_moves.migrate,
+    "os-migrateLive": server_moves.live_migrate,
+    "evacuate": server_moves.evacuate,
+    "shelve": server_shelve.shelve,
+    "shelveOffload": server_shelve.offload,
+    "unshelve": server_shelve.unshelve,
+    "forceDelete": server_shelve.force_delete,
+    "restore": server_shelve.restore,
+    "changePassword": server_guest.change_password,
+    "trigger_crash_dump": server_guest.crash_dump,
+    "os-getVNCConsole": consoles.vnc,
+    "os-getSPICEConsole": consoles.spice,
+    "os-getRDPConsole": consoles.rdp,
+    "os-getSerialConsole": consoles.serial,
+    "resetNetwork": gone.gone_action,
 }
+
+
+_SINCE: Final = {"trigger_crash_dump": (2, 17)}
+_UNTIL: Final = dict.fromkeys(
+    ("os-getVNCConsole", "os-getSPICEConsole", "os-getRDPConsole", "os-getSerialConsole"), (2, 5)
+)
 
 
 def act(call: Call[Compute], server_id: str) -> Reply:
     name, given = bodies.action(call, _ACTIONS)
+    if call.version < _SINCE.get(name, (0, 0)) or call.version > _UNTIL.get(name, (99, 0)):
+        raise BadRequest(f"There is no such action: {name}")
     return _ACTIONS[name](call, server_id, given)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 import secrets
 from typing import Any, NamedTuple
@@ -12,10 +10,9 @@ import msgspec
 from msgspec import UNSET
 from sqlalchemy.engine import Connection, Row
 
-from cumulet.compute import peers
 from cumulet.compute.bodies import read
-from cumulet.compute.domain import flavors, key_pairs, quotas, server_groups, servers, services
-from cumulet.compute.handlers import block_devices, requested_groups, requested_networks, server_views
+from cumulet.compute.domain import flavors, server_groups, servers, services
+from cumulet.compute.handlers import block_devices, requested_groups, requested_networks, server_parts, server_views
 from cumulet.compute.handlers.servers import address_of
 from cumulet.compute.schemas.servers import SINCE, UNTIL, CreateBody, Hints, ServerFields
 from cumulet.compute.service import Compute
@@ -23,10 +20,7 @@ from cumulet.kernel.errors import BadRequest, Forbidden, NotFound
 from cumulet.kernel.http import Call, Reply
 from cumulet.kernel.ids import uuid_id
 
-_UUID = re.compile(r"^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$")
-_PASSWORD = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # noqa: S105 - its letters, no look-alikes
 _RESERVATION = "abcdefghijklmnopqrstuvwxyz0123456789"
-_GB = 1 << 30
 
 
 class Place(NamedTuple):
@@ -50,10 +44,10 @@ def create(call: Call[Compute]) -> Reply:
     least, most = _counts(given)
     with call.service.db.read() as connection:
         flavor = _flavor(call, connection, given)
-        key = _key(call, connection, given)
+        key = server_parts.key_pair(connection, str(call.ctx.user_id), given.key_name)
         place = _place(call, connection, given)
         group_id = _group(call, connection, hints)
-        _require_quota(call, connection, given)
+        server_parts.require_quota(call, connection, given.metadata, given.personality)
     image = _image(call, given, flavor)
     networks = requested_networks.resolve(call, given, most)
     groups = requested_groups.resolve(call, given)
@@ -66,7 +60,7 @@ def create(call: Call[Compute]) -> Reply:
         "server_group_id": group_id,
     }
     rows = [base | _of_its_own(given, index, most) for index in range(most)]
-    password = given.admin_pass if given.admin_pass is not UNSET else _new_password()
+    password = given.admin_pass if given.admin_pass is not UNSET else server_parts.new_password()
     payload = {
         "networks": networks,
         "host": place.host,
@@ -88,10 +82,6 @@ def create(call: Call[Compute]) -> Reply:
 
 def _location(call: Call[Compute], server_id: str) -> dict[str, str]:
     return {"Location": server_views.links(call, server_id)[0]["href"]}
-
-
-def _new_password() -> str:
-    return "".join(secrets.choice(_PASSWORD) for _ in range(12))
 
 
 def _answer(call: Call[Compute], password: str, row: dict[str, Any]) -> dict[str, Any]:
@@ -132,15 +122,6 @@ def _flavor(call: Call[Compute], connection: Connection, given: ServerFields) ->
         raise BadRequest(error.message) from None
 
 
-def _key(call: Call[Compute], connection: Connection, given: ServerFields) -> Row[Any] | None:
-    if given.key_name is None:
-        return None
-    try:
-        return key_pairs.load(connection, str(call.ctx.user_id), given.key_name)
-    except NotFound:
-        raise BadRequest("Invalid key_name provided.") from None
-
-
 def _place(call: Call[Compute], connection: Connection, given: ServerFields) -> Place:
     zone, _, rest = (given.availability_zone or "").partition(":")
     host, _, node = rest.partition(":")
@@ -171,7 +152,7 @@ def _group(call: Call[Compute], connection: Connection, hints: Any) -> str | Non
     for name in ("different_host", "same_host"):
         given = getattr(hints, name)
         for one in [given] if isinstance(given, str) else given or ():
-            if not _UUID.match(one):
+            if not server_parts.UUID.match(one):
                 raise BadRequest(f"Invalid input for field/attribute {name}. Value: {one}. It is no uuid.")
     if hints.group is None:
         return None
@@ -181,49 +162,11 @@ def _group(call: Call[Compute], connection: Connection, hints: Any) -> str | Non
         raise BadRequest(error.message) from None
 
 
-def _require_quota(call: Call[Compute], connection: Connection, given: ServerFields) -> None:
-    limits = quotas.limits(call.service, connection, str(call.ctx.project_id))
-    allowed = limits["metadata_items"]
-    if 0 <= allowed < len(given.metadata):
-        raise Forbidden(f"Maximum number of metadata items exceeds {allowed}")
-    files = [] if given.personality is UNSET else given.personality
-    if 0 <= limits["injected_files"] < len(files):
-        raise Forbidden("Personality file limit exceeded")
-    for file in files:
-        if 0 <= limits["injected_file_path_bytes"] < len(file.path.encode()):
-            raise Forbidden("Personality file path exceeds maximum length")
-        if 0 <= limits["injected_file_content_bytes"] < len(_decoded("personality", file.contents)):
-            raise Forbidden("Personality file content exceeds maximum length")
-
-
-def _decoded(name: str, text: str) -> bytes:
-    try:
-        return base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError):
-        raise BadRequest(f"Invalid input for field/attribute {name}. Value is not base64 encoded.") from None
-
-
 def _image(call: Call[Compute], given: ServerFields, flavor: Row[Any]) -> dict[str, Any]:
     image_id = block_devices.root_image(given) or ""
     if not image_id:
         raise BadRequest("Missing imageRef attribute")
-    if not _UUID.match(image_id):
-        raise BadRequest("Invalid imageRef provided.")
-    answer = peers.ask(call, "image", "GET", f"/v2/images/{image_id}")
-    if answer.status in (403, 404):
-        raise BadRequest(f"Can not find requested image {image_id}")
-    image: dict[str, Any] = peers.require(answer)
-    if image["status"] != "active":
-        raise BadRequest(f"Image {image_id} is not active.")
-    if flavor.memory_mb < (image.get("min_ram") or 0):
-        raise BadRequest("Flavor's memory is too small for requested image.")
-    needed = max((image.get("min_disk") or 0) * _GB, image.get("size") or 0)
-    if 0 < flavor.root_gb * _GB < needed:
-        raise BadRequest(
-            f"Flavor's disk is too small for requested image. Flavor disk is {flavor.root_gb * _GB} bytes, image is "
-            f"{needed} bytes."
-        )
-    return image
+    return server_parts.image(call, image_id, ram_mb=flavor.memory_mb, root_gb=flavor.root_gb)
 
 
 def _row(
@@ -232,19 +175,7 @@ def _row(
     """The columns that all servers of one request share."""
     encode = servers.encode
     if given.user_data is not None:
-        _decoded("user_data", given.user_data)
-    size = {
-        "id": flavor.id,
-        "name": flavor.name,
-        "vcpus": flavor.vcpus,
-        "ram": flavor.memory_mb,
-        "disk": flavor.root_gb,
-        "ephemeral": flavor.ephemeral_gb,
-        "swap": flavor.swap_mb,
-        "extra_specs": flavors.extra_specs(flavor),
-    }
-    pairs = [] if key is None else [{"name": key.name, "type": key.type, "public_key": key.public_key}]
-    properties = {name: value for name, value in image.items() if isinstance(value, str | int | bool)}
+        server_parts.decoded("user_data", given.user_data)
     certificates = None if given.trusted_image_certificates is UNSET else given.trusted_image_certificates
     return {
         "project_id": call.ctx.project_id,
@@ -258,11 +189,11 @@ def _row(
         "flavor_id": flavor.id,
         "vcpus": flavor.vcpus,
         "memory_mb": flavor.memory_mb,
-        "flavor": encode(size),
+        "flavor": encode(server_parts.size_of(flavor)),
         "image_id": image["id"],
-        "image_properties": encode(properties),
+        "image_properties": encode(server_parts.properties_of(image)),
         "key_name": given.key_name,
-        "key_pairs": encode(pairs),
+        "key_pairs": encode(server_parts.pairs_of(key)),
         "user_data": None if given.user_data is None else encode(given.user_data),
         "config_drive": bool(given.config_drive),
         "metadata": encode(given.metadata),

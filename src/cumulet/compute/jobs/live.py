@@ -44,7 +44,7 @@ def has_arrived(work: Work, move: Row[Any]) -> bool:
 def settle(work: Work, move: Row[Any]) -> None:
     """It runs there now, whatever comes."""
     dest = move.dest_compute
-    ports.bind(work.compute, work.job, row, dest, moving.zone_of(work, dest))
+    ports.bind(work.compute, work.job, work.row, dest, moving.zone_of(work, dest))
     placement.release(work.compute.session, move.uuid)
     after: dict[str, Any] = moving.arrive(work, move)
     work.finish(_LIVE, dest, moving.end_move(work, move.uuid, "completed"), progress=0, **after)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cumulet.compute.policies.base import ADMIN, MEMBER, READER, rule
+from oslo_policy.policy import RuleDefault
+
+from cumulet.compute.policies.base import ADMIN, MANAGER, MEMBER, READER, rule
 from cumulet.kernel.policy import Rule
 
 _MEMBERS = (
@@ -23,6 +25,31 @@ _ACTIONS = {
     "os-lock-server:unlock:unlock_override": ADMIN,
     "os-admin-actions:reset_state": ADMIN,
     "os-console-output": MEMBER,
+    **dict.fromkeys(
+        (
+            *("servers:create_image", "servers:rebuild", "servers:resize", "servers:confirm_resize"),
+            *("servers:revert_resize", "servers:trigger_crash_dump", "os-create-backup", "os-rescue", "os-unrescue"),
+            *("os-shelve:shelve", "os-shelve:unshelve", "os-admin-password", "os-remote-consoles"),
+            *("os-deferred-delete:restore", "os-deferred-delete:force"),
+        ),
+        MEMBER,
+    ),
+    **dict.fromkeys(
+        (
+            *("os-migrate-server:migrate", "os-migrate-server:migrate_live", "os-migrations:index"),
+            *("servers:migrations:index", "servers:migrations:force_complete", "servers:migrations:delete"),
+        ),
+        MANAGER,
+    ),
+    **dict.fromkeys(
+        (
+            *("os-shelve:shelve_offload", "os-shelve:unshelve_to_host", "os-migrate-server:migrate:host"),
+            *("os-migrate-server:migrate_live:host", "os-evacuate", "os-server-diagnostics"),
+            *("servers:migrations:show", "servers:migrations:index:host", "os-migrations:index:all_projects"),
+            *("os-migrations:index:host", "os-console-auth-tokens"),
+        ),
+        ADMIN,
+    ),
 }
 RULES: tuple[Rule, ...] = (
     *(rule(f"servers:{verb}", READER) for verb in ("index", "detail", "show")),
@@ -38,4 +65,6 @@ RULES: tuple[Rule, ...] = (
     rule("os-instance-actions:events", ADMIN),
     rule("os-instance-actions:events:details", ADMIN),
     *(rule(name, check) for name, check in _ACTIONS.items()),
+    RuleDefault("compute:server:topology:index", READER, scope_types=["project"]),
+    RuleDefault("compute:server:topology:host:index", ADMIN, scope_types=["project"]),
 )

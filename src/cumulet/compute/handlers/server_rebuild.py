@@ -1,0 +1,111 @@
+"""`rebuild`, `rescue`, `unrescue`: a server that starts from another disk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET
+from sqlalchemy.engine import Connection, Row
+
+from cumulet.compute import peers
+from cumulet.compute.bodies import convert
+from cumulet.compute.domain import server_groups, servers, services, tasks
+from cumulet.compute.handlers import server_access, server_parts, server_views
+from cumulet.compute.handlers.servers import address_of
+from cumulet.compute.schemas.server_actions import REBUILD_SINCE, REBUILD_UNTIL, Rebuild, Rescue
+from cumulet.compute.service import Compute
+from cumulet.kernel.errors import BadRequest
+from cumulet.kernel.http import Call, Reply
+
+
+def rebuild(call: Call[Compute], server_id: str, given: Any) -> Reply:
+    body = convert(given, Rebuild)
+    for name in (*REBUILD_SINCE, *REBUILD_UNTIL):
+        if getattr(body, name) is UNSET:
+            continue
+        if call.version < REBUILD_SINCE.get(name, (0, 0)) or call.version > REBUILD_UNTIL.get(name, (99, 0)):
+            raise BadRequest(f"Additional properties are not allowed ('{name}' was unexpected)")
+    if body.user_data not in (UNSET, None):
+        server_parts.decoded("user_data", str(body.user_data))
+    with call.service.db.read() as connection:
+        row = server_access.load(call, connection, server_id, "servers:rebuild")
+        tasks.require_allowed(row, tasks.REBUILD, call.ctx)
+        if row.image_id is None:
+            raise BadRequest("Unable to rebuild a volume-backed server with this image.")
+        values = _columns(call, connection, row, body)
+    image_id = body.image_ref.rstrip("/").rpartition("/")[2]
+    size = servers.decode(row.flavor)
+    image = server_parts.image(call, image_id, ram_mb=size["ram"], root_gb=size["disk"])
+    values |= {"image_id": image["id"], "image_properties": servers.encode(server_parts.properties_of(image))}
+    password = server_parts.new_password() if body.admin_pass is UNSET else body.admin_pass
+    payload = {"was": row.vm_state, "admin_password": password, "preserve_ephemeral": body.preserve_ephemeral}
+    tasks.request(call.service, call.ctx, row.id, tasks.REBUILD, payload=payload, values=values)
+    return _rebuilt(call, row.id, str(password))
+
+
+def _rebuilt(call: Call[Compute], server_id: str, password: str) -> Reply:
+    with call.service.db.read() as connection:
+        row = servers.load(connection, server_id)
+        groups = server_groups.of_server(connection, row.id) if call.version >= (2, 71) else None
+        states = services.host_states(call.service, connection) if call.version >= (2, 75) else {}
+    seen = server_views.rights(call, row.project_id)
+    shown = server_views.detailed(call, row, seen, states, extended=False, groups=groups)
+    if call.version >= (2, 54):
+        shown["key_name"] = row.key_name
+    if call.version >= (2, 57):
+        shown["user_data"] = servers.decode(row.user_data)
+    if call.service.conf.api.enable_instance_password:
+        shown["adminPass"] = password
+    return Reply({"server": shown}, 202, {"Location": server_views.links(call, row.id)[0]["href"]})
+
+
+def _columns(call: Call[Compute], connection: Connection, row: Row[Any], body: Rebuild) -> dict[str, Any]:
+    """What a rebuild changes beside the disks."""
+    server_parts.require_quota(call, connection, body.metadata, body.personality)
+    wanted: dict[str, Any] = {
+        "name": body.name.strip() if isinstance(body.name, str) else UNSET,
+        "description": body.description,
+        "hostname": body.hostname,
+        "access_ip_v4": address_of("accessIPv4", body.access_ip_v4, 4),
+        "access_ip_v6": address_of("accessIPv6", body.access_ip_v6, 6),
+        "auto_disk_config": UNSET if body.disk_config is UNSET else body.disk_config == "AUTO",
+        "metadata": UNSET if body.metadata is UNSET else servers.encode(body.metadata),
+        "user_data": body.user_data if body.user_data in (UNSET, None) else servers.encode(body.user_data),
+        "personality": UNSET if body.personality is UNSET else servers.encode(body.personality),
+    }
+    if body.trusted_image_certificates is not UNSET:
+        certificates = body.trusted_image_certificates
+        wanted["trusted_image_certificates"] = None if certificates is None else servers.encode(certificates)
+    if body.key_name is not UNSET:
+        wanted |= _key(connection, row, body.key_name)
+    return {name: value for name, value in wanted.items() if value is not UNSET}
+
+
+def _key(connection: Connection, row: Row[Any], name: str | None) -> dict[str, Any]:
+    """Another key pair of the server's owner, or none."""
+    pair = server_parts.key_pair(connection, row.user_id, name)
+    return {"key_name": name, "key_pairs": servers.encode(server_parts.pairs_of(pair))}
+
+
+def rescue(call: Call[Compute], server_id: str, given: Any) -> Reply:
+    body = Rescue() if given is None else convert(given, Rescue)
+    with call.service.db.read() as connection:
+        row = server_access.load(call, connection, server_id, "os-rescue")
+    tasks.require_allowed(row, tasks.RESCUE, call.ctx)
+    if row.image_id is None:
+        raise BadRequest(f"Instance {row.id} cannot be rescued: Cannot rescue a volume-backed instance")
+    image = None if body.rescue_image_ref is UNSET else body.rescue_image_ref
+    if image is not None:
+        answer = peers.ask(call, "image", "GET", f"/v2/images/{image}")
+        peers.require(answer, missing=f"Image {image} could not be found.")
+    password = server_parts.new_password() if body.admin_pass is UNSET else body.admin_pass
+    payload = {"image": image, "admin_password": password}
+    tasks.request(call.service, call.ctx, row.id, tasks.RESCUE, payload=payload)
+    return Reply({"adminPass": password} if call.service.conf.api.enable_instance_password else {}, 200)
+
+
+def unrescue(call: Call[Compute], server_id: str, given: Any) -> Reply:
+    with call.service.db.read() as connection:
+        row = server_access.load(call, connection, server_id, "os-unrescue")
+    tasks.request(call.service, call.ctx, row.id, tasks.UNRESCUE)
+    return Reply(status=202)
