@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cumulet.agents.volume.file.driver import FileDriver
 from cumulet.agents.volume.file.options import FileOptions
-from cumulet.agents.volume.protocols import Connector, VolumeDriver
+from cumulet.agents.volume.protocols import BlockDevice, Connector, VolumeDriver
 from cumulet.simulator.volume import SimulatedVolumes
 
 GIB = 1 << 30
@@ -78,12 +78,18 @@ def read(
 
 
 def digest(driver: VolumeDriver, volume_id: str, snapshot_id: str | None = None, key: str | None = None) -> str:
-    """Of every byte, zeros too: two volumes with the same one are equal bit for bit."""
+    """Of every byte that is not zero, with its place: two volumes with the same one are equal bit for bit."""
     found = hashlib.sha256()
-    zeros = bytes(1 << 20)
     with driver.opened(volume_id, snapshot_id, key=key) as device:
-        data = {offset >> 20 for start, length in device.extents() for offset in range(start, start + length, 1 << 20)}
-        data |= {(start + length - 1) >> 20 for start, length in device.extents()}
-        for number in range(device.size >> 20):
-            found.update(device.read(number << 20, 1 << 20) if number in data else zeros)
+        found.update(device.size.to_bytes(8))
+        pieces = {offset >> 16 for start, end in _spans(device) for offset in range(start, end, 1 << 16)}
+        pieces |= {(end - 1) >> 16 for _, end in _spans(device)}
+        for number in sorted(pieces):
+            data = device.read(number << 16, 1 << 16)
+            if data.strip(b"\0"):
+                found.update(number.to_bytes(8) + data)
     return found.hexdigest()
+
+
+def _spans(device: BlockDevice) -> list[tuple[int, int]]:
+    return [(start, start + length) for start, length in device.extents()]

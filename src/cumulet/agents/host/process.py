@@ -8,11 +8,12 @@ from typing import Final
 
 from cumulet.agents.host.parts import Hosts, Part
 from cumulet.agents.host.real import host_name, real_parts
+from cumulet.agents.host.volume import volume_part
 from cumulet.kernel import config
 from cumulet.kernel.bus import make_bus
 from cumulet.kernel.settings import Settings
 
-KINDS: Final = frozenset({"network", "compute"})
+KINDS: Final = frozenset({"network", "compute", "volume"})
 """The services that have agents."""
 SIMULATED: Final = ("simulated-1", "simulated-2")
 """The hosts of a simulated cloud."""
@@ -40,6 +41,9 @@ def run(
             parts = {host: simulated_parts(bus, host, folder, kinds, settings) for host in hosts or SIMULATED}
         else:
             parts = {host: real_parts(bus, host, paths.state / "agents", settings) for host in hosts or (host_name(),)}
+            if "volume" in kinds:
+                for host, others in parts.items():
+                    others.append(volume_part(bus, host, settings))
         Hosts(bus, parts).run(stop)
     finally:
         bus.close()

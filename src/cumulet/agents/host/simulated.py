@@ -14,6 +14,7 @@ from cumulet.agents.compute.agent import Agent as ComputeAgent
 from cumulet.agents.host.compute import ComputePart
 from cumulet.agents.host.network import NetworkPart
 from cumulet.agents.host.parts import Part
+from cumulet.agents.host.volume import simulated_volume_part
 from cumulet.agents.network import names
 from cumulet.agents.network.agent import NetworkAgent
 from cumulet.agents.network.config import AgentConfig
@@ -105,6 +106,8 @@ def simulated_parts(bus: Bus, host: str, folder: Path, kinds: Set[str], settings
         upload = None if settings is None else uploader(settings)
         hypervisor = PluggedHypervisor(simulated, watch, file=folder / f"{host}.json", upload=upload)
         parts.append(ComputePart(bus, functools.partial(ComputeAgent, hypervisors={host: hypervisor})))
+    if "volume" in kinds:
+        parts.append(simulated_volume_part(bus, host, folder))
     return parts
 
 
