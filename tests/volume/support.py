@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import falcon
 
+from cumulet.agents.volume.agent import Agent
+from cumulet.agents.volume.images import Images as AgentImages
+from cumulet.agents.volume.protocols import BlockDevice, Upload
+from cumulet.agents.volume.protocols import Image as AgentImage
 from cumulet.kernel import migrate
 from cumulet.kernel.auth import TokenAuthenticator
 from cumulet.kernel.bus import MemoryBus
@@ -18,6 +22,7 @@ from cumulet.kernel.context import Context
 from cumulet.kernel.engine import Engine
 from cumulet.kernel.environment import Environment
 from cumulet.kernel.settings import Settings
+from cumulet.simulator.volume import Faults, SimulatedVolumes
 from cumulet.volume import app
 from cumulet.volume.service import Volume
 from cumulet.volume.tables import jobs
@@ -32,6 +37,23 @@ ADMIN_PROJECT = "cccccccccccccccccccccccccccccccc"
 SERVICE_PROJECT = "dddddddddddddddddddddddddddddddd"
 IMAGE_ID = "11111111-1111-4111-8111-111111111111"
 MISSING = "99999999-9999-4999-8999-999999999999"
+
+PASSING = frozenset(
+    (
+        "creating",
+        "downloading",
+        "deleting",
+        "extending",
+        "retyping",
+        "uploading",
+        "attaching",
+        "detaching",
+        "reverting",
+        "restoring-backup",
+        "backing-up",
+        "managing",
+    )
+)
 
 
 def _caller(*roles: str, **rest: Any) -> Context:
@@ -124,6 +146,22 @@ class Images:
         resp.data = self.data.get(image_id, b"")
 
 
+class LocalImages(AgentImages):
+    """The agent's side of Image without sockets."""
+
+    def __init__(self, folder: Path, images: Images) -> None:
+        super().__init__(folder)
+        self._images = images
+
+    def _download(self, image: AgentImage, file: Path) -> None:
+        file.write_bytes(self._images.data.get(image.id, b""))
+
+    def _put(self, upload: Upload, device: BlockDevice, size: int) -> int:
+        self._images.data[upload.id] = device.read(0, size)
+        self._images.images[upload.id] |= {"status": "active", "size": size}
+        return size
+
+
 class Servers:
     """Compute as far as Volume asks it: external events are remembered."""
 
@@ -141,6 +179,7 @@ class Cloud:
     """Everything together. `options` are lines of cinder.conf; `hosts` the simulated back ends by host name."""
 
     def __init__(self, state: Path, make_url: Callable[[str], str], options: str = "") -> None:
+        self.state = state
         self.images = Images()
         self.servers = Servers()
         transport = Transport(local={IMAGE: self.images.app, COMPUTE: self.servers.app})
@@ -174,9 +213,21 @@ class Cloud:
         self.service.__dict__["wake"] = lambda: engine.wake("volume")
         self._start(engine.run, self.stop)
 
-    def add_host(self, name: str) -> None:
-        """A host with a simulated back end that has reported."""
-        raise NotImplementedError
+    def add_host(self, name: str, *, faults: Faults | None = None, total_gb: int = 1000) -> SimulatedVolumes:
+        """A host with a simulated back end, `NAME@simulated`, that has reported."""
+        folder = self.state / name
+        driver = SimulatedVolumes(folder / "volumes", faults=faults, total_gb=total_gb)
+        agent = Agent(
+            self.bus, name, {"simulated": driver}, images=LocalImages(folder / "images", self.images), report_s=5.0
+        )
+        self.serve(name, agent.methods())
+        self._start(agent.run, self.stop)
+        self.until(lambda: name in self._reported())
+        return driver
+
+    def _reported(self) -> list[str]:
+        pools = self.json("GET", "/scheduler-stats/get_pools", "admin")["pools"]
+        return [pool["name"].partition("@")[0] for pool in pools]
 
     def close(self) -> None:
         self.stop.set()
@@ -205,3 +256,31 @@ class Cloud:
         answer = self.call(method, path, token, **rest)
         assert answer.status == status, (answer.status, answer.body)
         return answer.json() if answer.body else None
+
+    def create(self, token: str = "member", *, status: int = 202, **fields: Any) -> Any:
+        """POST /volumes; the answer's volume or error."""
+        answer = self.json("POST", "/volumes", token, status=status, json={"volume": {"size": 1, **fields}})
+        return answer["volume"] if status == 202 else next(iter(answer.values()))
+
+    def show(self, volume_id: str, token: str = "admin") -> Any:
+        return self.json("GET", f"/volumes/{volume_id}", token)["volume"]
+
+    def settled(self, volume_id: str, noun: str = "volumes", *, passing: Collection[str] = PASSING) -> Any:
+        """The volume (or snapshot) once nothing is being done to it."""
+
+        def look() -> Any:
+            found = self.json("GET", f"/{noun}/{volume_id}", "admin")[noun.removesuffix("s")]
+            return found if found["status"] not in passing else None
+
+        return self.until(look)
+
+    def available(self, **fields: Any) -> Any:
+        volume = self.settled(self.create(**fields)["id"])
+        assert volume["status"] == "available", volume
+        return volume
+
+    def act(self, volume_id: str, action: str, given: Any = None, token: str = "member", *, status: int = 202) -> Any:
+        return self.json("POST", f"/volumes/{volume_id}/action", token, status=status, json={action: given or {}})
+
+    def is_gone(self, volume_id: str, noun: str = "volumes") -> bool:
+        return self.call("GET", f"/{noun}/{volume_id}", "admin").status == 404

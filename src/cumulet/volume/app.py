@@ -12,7 +12,7 @@ from cumulet.kernel.http import Api, application
 from cumulet.kernel.jobs import JobRegistry
 from cumulet.kernel.migrate import Schema
 from cumulet.kernel.policy import Policy
-from cumulet.volume import jobs, methods, options, policies
+from cumulet.volume import jobs, methods, options, policies, resource_filters
 from cumulet.volume.domain import types
 from cumulet.volume.errors import error_body
 from cumulet.volume.microversions import VERSIONS
@@ -33,6 +33,7 @@ def build_service(env: Environment) -> Volume:
         db=env.database("volume", conf),
         policy=Policy(conf, policies.rules(), config_dir=env.paths.config / "cinder", refusal=REFUSAL),
         now=clock.now,
+        filters=resource_filters.load(conf, env.paths.config / "cinder"),
     )
 
 

@@ -26,7 +26,7 @@ def wanted(call: Call[Volume], *, sorted_by: frozenset[str] | None = None) -> Wa
     if sorted_by is not None:
         for key, _ in page.sort:
             if key not in sorted_by:
-                raise BadRequest(f"Invalid input received: Invalid sort key: {key[:100]}")
+                raise BadRequest(f"Invalid input received: Invalid sort key {key[:100]}")
     if call.version >= (3, 45):
         page.with_count = boolean(query.get("with_count"), "with_count")
     page.filters = {key: value for key, value in query.items() if key not in _PAGING}
@@ -68,7 +68,7 @@ def _sort(query: dict[str, str]) -> list[tuple[str, bool]]:
 
 def _descending(direction: str) -> bool:
     if direction not in ("asc", "desc"):
-        raise BadRequest(f"Invalid input received: Unknown sort direction, must be one of: asc, desc, got {direction}")
+        raise BadRequest("Invalid input received: Unknown sort direction, must be 'desc' or 'asc'.")
     return direction == "desc"
 
 
@@ -82,23 +82,29 @@ def literal(text: str) -> Any:
         return text
 
 
-def only_known(
-    page: Wanted, known: frozenset[str], *, admin: bool, version: tuple[int, int], allowed: frozenset[str]
-) -> None:
-    """Drop what a noun cannot be filtered by, or refuse it from 3.31 on, where operators say what users may give.
+_ALWAYS: Final = frozenset(("all_tenants", "tenant_id", "project_id", "display_name"))
 
-    `known`: the noun's filters; `allowed`: those that the operator lets users have. Raises BadRequest.
+
+def only_known(call: Call[Volume], page: Wanted, noun: str, known: frozenset[str], *, older: frozenset[str]) -> None:
+    """Keep the filters that count, with what their values spell; drop or refuse the others.
+
+    `known`: what the noun can be filtered by; `older`: what users could filter by before operators decided (3.31).
+    From then on users' other filters are refused. Raises BadRequest.
     """
-    names = {key: key.removesuffix("~") for key in page.filters}
-    if version >= (3, 31):
-        bad = [name for key, name in names.items() if not admin and (name not in allowed or key != name)]
-        bad = [name for name in bad if name not in allowed or version < (3, 34)]
+    admin = call.service.is_admin(call.ctx)
+    allowed = frozenset(call.service.filters.get(noun, ())) | _ALWAYS
+    exact = {key: key.removesuffix("~") for key in page.filters}
+    if call.version >= (3, 31) and not admin:
+        like = call.version >= (3, 34)
+        bad = [key for key, name in exact.items() if name not in allowed or (key != name and not like)]
         if bad:
-            raise BadRequest(f"Invalid filters {', '.join(sorted(set(bad)))} are found in query options.")
+            raise BadRequest(f"Invalid filters {', '.join(sorted(bad))} are found in query options.")
+    usable = known if admin or call.version >= (3, 31) else older | _ALWAYS
+    page.nothing = admin and any(name not in known | _ALWAYS for name in exact.values())
     page.filters = {
-        key: value
+        key: literal(value)
         for key, value in page.filters.items()
-        if names[key] in known and (key == names[key] or version >= (3, 34))
+        if exact[key] in known & usable and (key == exact[key] or call.version >= (3, 34))
     }
 
 

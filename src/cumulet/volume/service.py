@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Protocol
 
 from oslo_config import cfg
+from sqlalchemy.engine import Connection
 
 from cumulet.kernel.bus import Bus, make_bus
 from cumulet.kernel.client import Session
@@ -17,6 +19,22 @@ from cumulet.kernel.jobs import wake
 from cumulet.kernel.policy import Policy
 
 
+class KeyStore(Protocol):
+    """Where the passphrases of encrypted volumes are kept. Ids are what the database knows of them."""
+
+    def create(self, connection: Connection, *, project_id: str, bits: int) -> str:
+        """A new random key's id."""
+
+    def copy(self, connection: Connection, key_id: str, *, project_id: str) -> str:
+        """The same key under another id: for what is made from an encrypted volume."""
+
+    def passphrase(self, connection: Connection, key_id: str) -> str:
+        """Hexadecimal. Raises LookupError for an id that there is not."""
+
+    def delete(self, connection: Connection, key_id: str) -> None:
+        """Nothing to delete is right too."""
+
+
 @dataclass
 class Volume:
     """One process's Volume service, put together by `app.build_service`."""
@@ -26,6 +44,9 @@ class Volume:
     db: Database
     policy: Policy
     now: Clock
+    filters: dict[str, list[str]]
+    """noun -> the filters that users may give (resource_filters)"""
+    keys: KeyStore | None = None
 
     @functools.cached_property
     def bus(self) -> Bus:

@@ -25,6 +25,7 @@ class Wanted:
     sort: list[tuple[str, bool]] = field(default_factory=lambda: [("created_at", True)])
     filters: dict[str, Any] = field(default_factory=dict)
     with_count: bool = False
+    nothing: bool = False  # a filter was given that no row can pass
 
 
 def page(

@@ -12,6 +12,7 @@ from cumulet.kernel.context import Context
 from cumulet.kernel.errors import BadRequest, Conflict, Forbidden, NotFound
 from cumulet.kernel.ids import uuid_id
 from cumulet.kernel.upsert import insert_if_absent
+from cumulet.volume.domain import quotas
 from cumulet.volume.domain.listing import Condition
 from cumulet.volume.service import Volume
 from cumulet.volume.tables import default_types, volume_type_projects, volume_types, volumes
@@ -118,6 +119,8 @@ def update(volume: Volume, type_id: str, values: Values) -> Row[Any]:
             raise Conflict(f"Volume Type {name} already exists.")
         changed = {**values, "updated_at": volume.now()}
         connection.execute(sa.update(volume_types).where(volume_types.c.id == type_id).values(**changed))
+        if name != row.name:
+            quotas.rename_type(connection, row.name, name)
         return load(connection, type_id)
 
 
@@ -133,3 +136,49 @@ def delete(volume: Volume, type_id: str) -> None:
         connection.execute(sa.delete(default_types).where(default_types.c.volume_type_id == type_id))
         connection.execute(sa.delete(volume_type_projects).where(volume_type_projects.c.volume_type_id == type_id))
         connection.execute(sa.delete(volume_types).where(volume_types.c.id == type_id))
+        quotas.rename_type(connection, row.name, None)
+
+
+def projects_of(connection: Connection, type_id: str) -> list[str]:
+    query = sa.select(volume_type_projects.c.project_id).where(volume_type_projects.c.volume_type_id == type_id)
+    return list(connection.execute(query.order_by(volume_type_projects.c.project_id)).scalars())
+
+
+def give(volume: Volume, type_id: str, project_id: str) -> None:
+    """Let a project use a private type. Raises Conflict for a public one or a second time."""
+    with volume.db.write() as connection:
+        row = load(connection, type_id, lock=True)
+        if row.is_public:
+            raise Conflict("Invalid volume type: Type access modification is not applicable to public volume type.")
+        if not insert_if_absent(
+            connection, volume_type_projects, {"volume_type_id": type_id, "project_id": project_id}
+        ):
+            raise Conflict(f"Volume type access for {type_id} / {project_id} combination already exists.")
+
+
+def take(volume: Volume, type_id: str, project_id: str) -> None:
+    """Raises NotFound when the project had no access, Conflict for a public type."""
+    with volume.db.write() as connection:
+        row = load(connection, type_id, lock=True)
+        if row.is_public:
+            raise Conflict("Invalid volume type: Type access modification is not applicable to public volume type.")
+        mine = sa.and_(
+            volume_type_projects.c.volume_type_id == type_id, volume_type_projects.c.project_id == project_id
+        )
+        if connection.execute(sa.delete(volume_type_projects).where(mine)).rowcount == 0:
+            raise NotFound(f"Volume type access not found for {type_id} / {project_id} combination.")
+
+
+def edit_extra_specs(
+    volume: Volume, type_id: str, values: dict[str, str], *, remove: str | None = None
+) -> dict[str, str]:
+    """Add or replace some, or remove one; returns all. Raises NotFound for a key that is not there."""
+    with volume.db.write() as connection:
+        row = load(connection, type_id, lock=True)
+        specs = extra_specs(row) | values
+        if remove is not None and specs.pop(remove, None) is None:
+            raise NotFound(f"Volume Type {type_id} has no extra specs with key {remove}.")
+        mine = volume_types.c.id == type_id
+        changed = {"extra_specs": _encode(specs), "updated_at": volume.now()}
+        connection.execute(sa.update(volume_types).where(mine).values(**changed))
+        return specs

@@ -5,6 +5,12 @@ Paths are without the project's id: `paths.ProjectPaths` takes it out.
 
 from __future__ import annotations
 
-from cumulet.volume.routes import versions
+from cumulet.volume.routes import operators, snapshots, types, versions, volumes
 
-ROUTES = (*versions.ROUTES,)
+ROUTES = (
+    *versions.ROUTES,
+    *volumes.ROUTES,
+    *snapshots.ROUTES,
+    *types.ROUTES,
+    *operators.ROUTES,
+)
