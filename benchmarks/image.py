@@ -252,7 +252,7 @@ def main() -> None:
             images = Images(given.database or f"sqlite:///{state / 'image.sqlite'}", state, durable=True)
 
             def ours(method: str, path: str, body: Any) -> tuple[int, bytes]:
-                answer = images.call(method, path, "member", json=body)
+                answer = images.client.request(method, path, token="member", json=body)
                 return answer.status, answer.body
 
             records({"ours": ours} | ({"peer": peer.ask} if peer else {}), given.images, given.rounds)

@@ -27,7 +27,7 @@ DIFFERENCES = {
 
 
 @cache
-def _specification() -> dict[str, Any]:
+def specification() -> dict[str, Any]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     loaded: dict[str, Any] = yaml.load(SPECIFICATION.read_bytes(), Loader=loader)
     return loaded
@@ -36,21 +36,21 @@ def _specification() -> dict[str, Any]:
 @cache
 def _paths() -> list[tuple[re.Pattern[str], str]]:
     """Patterns of all paths; those with fewer variables first."""
-    found = sorted(_specification()["paths"], key=lambda path: (path.count("{"), path))
+    found = sorted(specification()["paths"], key=lambda path: (path.count("{"), path))
     return [(re.compile(re.sub(r"\\\{[^/]*\\\}", "[^/]+", re.escape(path))), path) for path in found]
 
 
 @cache
 def _validators(method: str, path: str) -> dict[str, Any] | None:
     """By status; None for an operation that is not described."""
-    operation = _specification()["paths"][path].get(method.lower())
+    operation = specification()["paths"][path].get(method.lower())
     if operation is None:
         return None
     made: dict[str, Any] = {}
     for status, answer in operation["responses"].items():
         schema = answer.get("content", {}).get("application/json", {}).get("schema")
         if schema is not None:
-            rooted = {**schema, "components": _specification()["components"]}
+            rooted = {**schema, "components": specification()["components"]}
             made[status] = jsonschema.Draft202012Validator(rooted)
     return made
 

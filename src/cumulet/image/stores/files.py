@@ -146,7 +146,7 @@ class FileWriter:
 
     def write(self, chunk: bytes) -> None:
         try:
-            if self._thin and not chunk.strip(b"\0"):
+            if self._thin and chunk[:1] == b"\0" and chunk == bytes(len(chunk)):  # many times faster than a search
                 os.lseek(self._descriptor, len(chunk), os.SEEK_CUR)
             else:
                 view = memoryview(chunk)
