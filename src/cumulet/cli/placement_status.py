@@ -4,29 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-import textwrap
 from collections.abc import Sequence
-from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any
 
+from cumulet.cli.checks import Code, Result, report
 from cumulet.cli.placement_manage import Refused, add_options, placement_service
-from cumulet.cli.tables import boxes
-
-_WIDTH = 60
-
-
-class Code(IntEnum):
-    """What a check found; the worst of all is the exit status."""
-
-    SUCCESS = 0
-    WARNING = 1
-    FAILURE = 2
-
-
-class Result(NamedTuple):
-    code: Code
-    details: str | None = None
-
 
 _FINE = Result(Code.SUCCESS)
 
@@ -77,13 +59,7 @@ _CHECKS = (
 def check(given: argparse.Namespace) -> int:
     with placement_service(given) as placement:
         results = [(name, run(placement)) for name, run in _CHECKS]
-    print(boxes("Upgrade Check Results", [_cell(name, result) for name, result in results]))
-    return max(result.code for _, result in results)
-
-
-def _cell(name: str, result: Result) -> str:
-    details = textwrap.fill(f"Details: {result.details}", _WIDTH, subsequent_indent="  ")
-    return f"Check: {name}\nResult: {result.code.name.capitalize()}\n{details}"
+    return report(results)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Cells in the middle of their columns."""
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: bool = False) -> str:
+    """Cells in the middle of their columns, or at their left."""
     widths = [max(len(cell) for cell in column) for column in zip(head, *rows, strict=True)]
     line = "+" + "+".join("-" * (width + 2) for width in widths) + "+"
     written = [
-        "|" + "|".join(f" {cell.center(width)} " for cell, width in zip(row, widths, strict=True)) + "|"
+        "|"
+        + "|".join(
+            f" {cell.ljust(width) if left else cell.center(width)} " for cell, width in zip(row, widths, strict=True)
+        )
+        + "|"
         for row in (head, *rows)
     ]
     return "\n".join([line, written[0], line, *written[1:], line])

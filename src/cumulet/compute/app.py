@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from cumulet.compute import jobs, methods, options, policies
+from cumulet.compute.domain import cells
 from cumulet.compute.errors import error_body
 from cumulet.compute.metadata.application import MetadataService
 from cumulet.compute.microversions import VERSIONS
@@ -52,7 +53,9 @@ def build_api(compute: Compute) -> Callable[..., Iterable[bytes]]:
 
 
 def prepare(compute: Compute, passwords: Mapping[str, str]) -> None:
+    """What a cloud has from its first start: the secret it shares with Network's proxy, and its cells."""
     shared_secret.ensure(compute.env.paths)
+    cells.ensure(compute)
 
 
 def build_metadata(compute: Compute) -> Callable[..., Iterable[bytes]]:

@@ -26,7 +26,7 @@ def report(compute: Compute, host: str, node: str, columns: dict[str, Any]) -> s
         if known is not None:
             connection.execute(sa.update(compute_nodes).where(mine).values(**values))
             return str(known)
-        new = {"id": uuid_id(), "number": next_number(connection, "nodes"), "created_at": now, "mapped": True}
+        new = {"id": uuid_id(), "number": next_number(connection, "nodes"), "created_at": now, "mapped": False}
         connection.execute(sa.insert(compute_nodes).values(**values, **new, hypervisor_hostname=node))
         return str(new["id"])
 

@@ -1,0 +1,135 @@
+"""A first server by `cumulet demo`, and the commands of the install guides around it: nova-manage and nova-status."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.system.cloud import Cloud, a_cloud, environment, eventually, request
+
+CELL0 = "00000000-0000-0000-0000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A simulated cloud whose tables were made by the guides' commands before its first start."""
+    with a_cloud(tmp_path_factory.mktemp("first"), "--simulate") as made:
+        nova(made, "api_db", "sync")
+        nova(made, "cell_v2", "map_cell0")
+        made.cell1 = nova(made, "cell_v2", "create_cell", "--name=cell1", "--verbose").strip()  # type: ignore[attr-defined]
+        nova(made, "db", "sync")
+        made.up()
+        made.run("demo")
+        yield made
+
+
+def nova(cloud: Cloud, *words: str, program: str = "nova_manage", code: int = 0) -> str:
+    """Standard output and error together, as an operator sees them."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"cumulet.cli.{program}", "--state-dir", str(cloud.directory), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+        env=environment(),
+    )
+    assert done.returncode == code, f"{words}: {done.returncode}: {done.stdout}"
+    return done.stdout
+
+
+def show(cloud: Cloud, service: str, path: str, user: str = "admin") -> dict[str, object]:
+    answer = request("GET", cloud.url(service) + path, token=cloud.login(user))
+    assert answer.status == 200, answer.data
+    document: dict[str, object] = answer.json()
+    return document
+
+
+def test_the_cells_are_those_of_the_guide(cloud: Cloud) -> None:
+    cell1 = cloud.cell1  # type: ignore[attr-defined]
+    shown = nova(cloud, "cell_v2", "list_cells")
+    assert shown.splitlines()[1] == "| Name  | UUID                                 |"
+    assert f"| cell0 | {CELL0} |" in shown
+    assert f"| cell1 | {cell1} |" in shown
+    again = nova(cloud, "cell_v2", "create_cell", "--name=cell1", "--verbose", code=2)
+    assert f"already exists for another cell with uuid {cell1}" in again
+    assert "Cell0 is already setup" in nova(cloud, "cell_v2", "map_cell0")
+
+
+def test_hosts_are_discovered_once(cloud: Cloud) -> None:
+    assert "No" not in nova(cloud, "cell_v2", "list_hosts")
+    first = nova(cloud, "cell_v2", "discover_hosts", "--verbose")
+    assert "Skipping cell0 since it does not contain hosts." in first
+    assert "Creating host mapping for compute host 'simulated-1'" in first
+    second = nova(cloud, "cell_v2", "discover_hosts", "--verbose")
+    assert f"Found 0 unmapped computes in cell: {cloud.cell1}" in second  # type: ignore[attr-defined]
+    listed = nova(cloud, "cell_v2", "list_hosts")
+    assert "simulated-1" in listed
+    assert "simulated-2" in listed
+
+
+def test_everything_is_ready_for_an_upgrade(cloud: Cloud) -> None:
+    shown = nova(cloud, "upgrade", "check", program="nova_status")
+    for name in ("Cells v2", "Placement API", "Resource Providers"):
+        assert f"| Check: {name}" in shown
+    assert shown.count("Result: Success") == shown.count("Check: ") == 4
+
+
+def test_placement_and_servers_agree(cloud: Cloud) -> None:
+    assert nova(cloud, "placement", "audit", "--verbose") == ""
+    assert "Processed 0 instances." in nova(cloud, "placement", "heal_allocations", code=4)
+
+    server = show(cloud, "compute", "/v2.1/servers", "demo")["servers"][0]  # type: ignore[index]
+    token = cloud.login()
+    allocations = f"{cloud.url('placement')}/allocations/{server['id']}"
+    held = request("GET", allocations, token=token).json()["allocations"]
+    assert request("DELETE", allocations, token=token).status == 204
+    assert f"for instance {server['id']}" in nova(cloud, "placement", "heal_allocations")
+    healed = request("GET", allocations, token=token).json()["allocations"]
+    assert {key: one["resources"] for key, one in healed.items()} == {k: one["resources"] for k, one in held.items()}
+
+
+def test_a_second_demo_changes_nothing(cloud: Cloud) -> None:
+    def all_there() -> dict[str, object]:
+        things = {
+            "compute": ("/v2.1/servers/detail", "/v2.1/flavors", "/v2.1/os-keypairs"),
+            "network": ("/v2.0/networks", "/v2.0/ports", "/v2.0/routers", "/v2.0/floatingips", "/v2.0/security-groups"),
+            "image": ("/v2/images",),
+        }
+        return {path: show(cloud, service, path, "demo") for service, paths in things.items() for path in paths}
+
+    before = all_there()
+    assert "demo-server runs" in cloud.run("demo").stdout
+    assert all_there() == before
+
+
+def test_the_demo_is_what_the_guides_tell(cloud: Cloud) -> None:
+    server = show(cloud, "compute", "/v2.1/servers/detail", "demo")["servers"][0]  # type: ignore[index]
+    assert (server["name"], server["status"], server["key_name"]) == ("demo-server", "ACTIVE", "demo")
+    addresses = {one["OS-EXT-IPS:type"]: one["addr"] for one in server["addresses"]["private"]}
+    assert addresses["fixed"].startswith("10.0.0.")
+    floating = show(cloud, "network", "/v2.0/floatingips", "demo")["floatingips"][0]  # type: ignore[index]
+    assert floating["fixed_ip_address"] == addresses["fixed"]
+    key = cloud.directory / "keys" / "demo_key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert key.read_text().startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
+
+
+def test_deleted_servers_are_archived_and_purged(cloud: Cloud) -> None:
+    """The last test: it takes the demo's server away and lets the demo make another."""
+    token = cloud.login("demo")
+    server = show(cloud, "compute", "/v2.1/servers", "demo")["servers"][0]  # type: ignore[index]
+    url = f"{cloud.url('compute')}/v2.1/servers/{server['id']}"
+    assert "Nothing was archived." in nova(cloud, "db", "archive_deleted_rows", "--verbose")
+    assert request("DELETE", url, token=token).status == 204
+    cloud.run("demo")  # waits for a new one, and with it for nothing of the old one
+    assert eventually(lambda: request("GET", url, token=token).status == 404, within_s=60)
+    archived = nova(cloud, "db", "archive_deleted_rows", "--verbose", code=1)
+    assert re.search(r"\| +servers +\| +1 +\|", archived)
+    assert "Deleted" in nova(cloud, "db", "purge", "--all", "--verbose")
+    nova(cloud, "db", "purge", "--all", code=3)
+    assert nova(cloud, "placement", "audit") == ""
