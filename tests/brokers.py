@@ -70,7 +70,20 @@ class RabbitMq:
         return f"rabbit://cumulet:se%25cr%2Fet@127.0.0.1:{self.port}/"
 
     def start(self) -> None:
-        self._daemon.start(lambda: answers(self.port), timeout_s=90)
+        self._daemon.start(self._serves, timeout_s=120)
+
+    def _serves(self) -> bool:
+        """It takes connections long before it serves them."""
+        from kombu import Connection
+
+        from cumulet.kernel.bus.amqp_link import LINK_ERRORS
+
+        try:
+            with Connection(self.transport_url.replace("rabbit", "amqp", 1), connect_timeout=5) as connection:
+                connection.connect()
+        except LINK_ERRORS:
+            return False
+        return True
 
     def kill(self) -> None:
         """`kill -9`, as a power cut would."""

@@ -56,15 +56,15 @@ def test_calls_survive_the_death_of_the_broker(carrier: Carrier, rabbitmq: Rabbi
 
     with carrier.serving(host, {"slow": slow, "echo": echo}), ThreadPoolExecutor(3) as threads:
         assert carrier.bus.call(host, "echo", {"a": 1}) == {"a": 1}
-        during = threads.submit(carrier.bus.call, host, "slow", timeout_s=60, call_id=f"during-{host}")
+        during = threads.submit(carrier.bus.call, host, "slow", timeout_s=120, call_id=f"during-{host}")
         assert started.wait(10)
         rabbitmq.kill()
-        without = threads.submit(carrier.bus.call, host, "echo", {"b": 2}, timeout_s=60)
+        without = threads.submit(carrier.bus.call, host, "echo", {"b": 2}, timeout_s=120)
         time.sleep(4)
         rabbitmq.start()
 
-        assert during.result(60) == "done"
-        assert without.result(60) == {"b": 2}
+        assert during.result(150) == "done"
+        assert without.result(150) == {"b": 2}
         assert carrier.bus.call(host, "echo", {"c": 3}) == {"c": 3}
         carrier.bus.cast(host, "echo")
     assert runs == [f"during-{host}"], "run once, though it was sent twice"
@@ -79,7 +79,7 @@ def test_a_fanout_arrives_after_the_broker_was_back(carrier: Carrier, rabbitmq: 
         rabbitmq.kill()
         rabbitmq.start()
         carrier.bus.fanout("refresh", {"number": 2})
-        eventually(lambda: seen == [1, 2])
+        eventually(lambda: seen == [1, 2], timeout_s=60)
 
 
 def test_hosts_have_quorum_queues(carrier: Carrier, rabbitmq: RabbitMq, host: str) -> None:

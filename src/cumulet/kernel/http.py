@@ -23,6 +23,7 @@ from cumulet.kernel.context import Context
 from cumulet.kernel.db import TransactionLost, run_again
 from cumulet.kernel.errors import ApiError, BadRequest, InternalError, MethodNotAllowed, NotFound
 from cumulet.kernel.microversions import Microversions, Version
+from cumulet.kernel.policy import Policy
 
 LOG = logging.getLogger("cumulet.http")
 S = TypeVar("S")
@@ -146,6 +147,9 @@ class Api(Generic[S]):
 
 def application(api: Api[Any]) -> falcon.App:
     """A WSGI callable that answers `api.routes`, `/healthcheck` and `/metrics`."""
+    policy = getattr(api.service, "policy", None)
+    if isinstance(policy, Policy):
+        policy.load()
     app = falcon.App(middleware=[_Trace(api)], media_type=_JSON)
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.keep_blank_qs_values = True
@@ -155,7 +159,8 @@ def application(api: Api[Any]) -> falcon.App:
     for path, methods in by_path.items():
         app.add_route(path, _resource(api, methods))
     app.add_route("/healthcheck", _Health(api))
-    app.add_route("/metrics", _Metrics())
+    # Now and not with the first request, which would wait for it.
+    app.add_route("/metrics", _Metrics(), compile=True)
     for sink, prefix in api.sinks:
         app.add_sink(sink, prefix)
     app.add_error_handler(ApiError, _answer_error(api))
@@ -389,16 +394,23 @@ def _drain(req: falcon.Request) -> None:
         req.bounded_stream.exhaust()
 
 
-def mount(apps: Mapping[str, Callable[..., Iterable[bytes]]]) -> Callable[..., Iterable[bytes]]:
-    """One WSGI callable for many services under path prefixes (`/identity`, `/compute`): the `--single-port` shape."""
-    by_prefix = {prefix.strip("/"): app for prefix, app in apps.items()}
+def mount(
+    apps: Mapping[str, Callable[..., Iterable[bytes]]],
+    unlisted: Mapping[str, Callable[..., Iterable[bytes]]] | None = None,
+) -> Callable[..., Iterable[bytes]]:
+    """One WSGI callable for many services under path prefixes (`/identity`, `/compute`): the `--single-port` shape.
+
+    What is `unlisted` is answered too, but is no service that the root tells of.
+    """
+    by_prefix = {prefix.strip("/"): app for prefix, app in {**(unlisted or {}), **apps}.items()}
+    listed = sorted(f"/{prefix.strip('/')}" for prefix in apps)
 
     def dispatch(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         head, _, _ = path.lstrip("/").partition("/")
         app = by_prefix.get(head)
         if app is None:
-            body = _encode({"services": sorted(f"/{prefix}" for prefix in by_prefix)})
+            body = _encode({"services": listed})
             start_response(
                 "404 Not Found" if head else "200 OK",
                 [("Content-Type", _JSON), ("Content-Length", str(len(body)))],

@@ -95,6 +95,12 @@ def start(role: str, directory: Path | None, *, debug: bool = False) -> None:
         root.removeHandler(handler)
         handler.close()
     root.addHandler(JsonLines(role, directory))
-    root.setLevel(logging.DEBUG if debug else logging.INFO)
+    _set_level(root, logging.DEBUG if debug else logging.INFO)
     for noisy in _NOISY:
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+        _set_level(logging.getLogger(noisy), logging.WARNING)
+
+
+def _set_level(logger: logging.Logger, level: int) -> None:
+    """Setting a level writes to every logger there is, which a forked process shares with its parent until then."""
+    if logger.level != level:
+        logger.setLevel(level)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
 import time
@@ -42,16 +43,32 @@ class Policy:
         path = Path(conf.oslo_policy.policy_file)
         if config_dir is not None and not path.is_absolute():
             path = config_dir / path
-        self._enforcer = oslo_policy.Enforcer(conf, policy_file=str(path), use_conf=path.exists())
-        self._enforcer.suppress_deprecation_warnings = True
-        self._enforcer.register_defaults(list(rules))
-        self._enforcer.load_rules(force_reload=True)
+        self._conf = conf
+        self._defaults = rules
         self._path = path
         self._stamp = self._mtime()
         self._checked = time.monotonic()
         self._lock = threading.Lock()
         self._attributes: dict[str, frozenset[str] | None] = {}
-        self._rules = Compiled(self._enforcer)
+
+    def load(self) -> None:
+        """Read the rules now and not with the first question: a file that cannot be used is told at the start.
+
+        The engine asks nothing and does without them.
+        """
+        self._rules.rule("default")
+
+    @functools.cached_property
+    def _enforcer(self) -> oslo_policy.Enforcer:
+        enforcer = oslo_policy.Enforcer(self._conf, policy_file=str(self._path), use_conf=self._path.exists())
+        enforcer.suppress_deprecation_warnings = True
+        enforcer.register_defaults(list(self._defaults))
+        enforcer.load_rules(force_reload=True)
+        return enforcer
+
+    @functools.cached_property
+    def _rules(self) -> Compiled:
+        return Compiled(self._enforcer)
 
     def _mtime(self) -> float:
         return self._path.stat().st_mtime if self._path.exists() else 0.0

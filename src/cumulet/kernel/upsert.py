@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -25,9 +24,14 @@ def insert_if_absent(connection: Connection, table: sa.Table, values: Mapping[st
                 return False
             raise
         return True
+    # Only the dialect in use is loaded: the others are some megabytes of every process.
     if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
         # The driver does not keep the count of an INSERT, so the row itself says that it was made.
         on_postgresql = postgresql.insert(table).values(**values).on_conflict_do_nothing()
         return connection.execute(on_postgresql.returning(*table.primary_key.columns)).first() is not None
+    from sqlalchemy.dialects import sqlite
+
     on_sqlite = sqlite.insert(table).values(**values)
     return connection.execute(on_sqlite.on_conflict_do_nothing()).rowcount == 1

@@ -6,18 +6,21 @@ import importlib.util
 import os
 import signal
 import threading
+from typing import Final
 
 from cumulet import services
-from cumulet.agents.host import process
 from cumulet.kernel import logs, metrics
 from cumulet.kernel.settings import Settings
 from cumulet.processes import lifeline
 from cumulet.processes.child import Announce
 
+KINDS: Final = frozenset({"network", "compute"})
+"""The services that have agents."""
+
 
 def is_wanted(settings: Settings) -> bool:
     """Whether this cloud has hosts here: simulated ones always, this machine itself for root with its tools."""
-    if not process.KINDS & _enabled(settings):
+    if not KINDS & _enabled(settings):
         return False
     return settings.simulate or (os.geteuid() == 0 and importlib.util.find_spec("pyroute2") is not None)
 
@@ -34,4 +37,6 @@ def run(settings: Settings, role: str, life: int, announce: Announce) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     announce.ready()
+    from cumulet.agents.host import process  # only this process has a use for it
+
     process.run(settings, stop, kinds=_enabled(settings), simulate=settings.simulate)

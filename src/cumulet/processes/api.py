@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cumulet.kernel import http, logs, metrics, server
 from cumulet.kernel.settings import Settings
-from cumulet.processes import apps, lifeline
+from cumulet.processes import apps, lifeline, memory
 from cumulet.processes.child import Announce
 from cumulet.services import Listener
 
@@ -28,7 +28,7 @@ def run(settings: Settings, role: str, life: int, announce: Announce) -> None:
     by_port: dict[int, apps.Wsgi]
     if settings.single_port is not None:
         under = {path: app for listener, app in _also(running) for path in listener.paths}
-        by_port = {settings.single_port: http.mount(under | {one.description.path: one.api.app() for one in running})}
+        by_port = {settings.single_port: http.mount({one.description.path: one.api.app() for one in running}, under)}
     else:
         by_port = {settings.port(one.description.port): one.api.app() for one in running}
         by_port |= {settings.port(listener.port): app for listener, app in _also(running)}
@@ -36,6 +36,7 @@ def run(settings: Settings, role: str, life: int, announce: Announce) -> None:
     streaming = {
         settings.single_port or settings.port(one.description.port) for one in running if one.description.streaming
     }
+    memory.trim()  # routes have been compiled
     server.serve(
         by_port, host=settings.host, threads=settings.threads, tls=tls, streaming=streaming, ready=announce.ready
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
-import gc
 import logging
 import os
 import select
@@ -23,7 +22,7 @@ from cumulet import services
 from cumulet.kernel import logs
 from cumulet.kernel.paths import Paths
 from cumulet.kernel.settings import Settings
-from cumulet.processes import agent, api, engine, ports, prepare, state
+from cumulet.processes import agent, api, engine, memory, ports, prepare, state
 from cumulet.processes.child import Child
 from cumulet.processes.launch import Report
 from cumulet.processes.lock import AlreadyRunning
@@ -91,9 +90,7 @@ class Supervisor:
         self._report(Report(step="loading"))
         for service in services.enabled(self.settings.services):
             service.load()
-        # Everything made so far stays for good: the collector need not look at it, nor copy its pages by doing so.
-        gc.collect()
-        gc.freeze()
+        memory.settle()
         self._report(Report(step="preparing"))
         self._preparing = Child("prepare", functools.partial(prepare.run, self.settings, self._step))
         self._fork(self._preparing)
@@ -104,8 +101,6 @@ class Supervisor:
             body = functools.partial(api.run, self.settings, f"api-{number}", life)
             self._workers.append(Child(f"api-{number}", body))
         self._workers.append(Child("engine", functools.partial(engine.run, self.settings, "engine", life)))
-        if agent.is_wanted(self.settings):
-            self._workers.append(Child("agent", functools.partial(agent.run, self.settings, "agent", life)))
         self._report(Report(step="starting"))
         for child in self._workers:
             self._fork(child)
@@ -226,11 +221,18 @@ class Supervisor:
             self._save(state.RUNNING)
             self._report(Report(ready=True))
             self._close_reports()
+            self._add_agent()
             for process in self._predecessors:
                 process.signal(signal.SIGTERM)
             self._predecessors_end = time.monotonic() + GRACE_S
         else:
             self._save()
+
+    def _add_agent(self) -> None:
+        """Once the APIs answer: hosts are wired a moment later, and nobody has to wait for that."""
+        if agent.is_wanted(self.settings):
+            body = functools.partial(agent.run, self.settings, "agent", self._worker_lifeline)
+            self._workers.append(Child("agent", body))  # due at once
 
     def _replace_next(self) -> None:
         """After SIGHUP: end one worker after the other, each when the one before has been replaced.

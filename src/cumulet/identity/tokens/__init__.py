@@ -9,10 +9,9 @@ from typing import Protocol
 from oslo_config import cfg
 
 from cumulet.identity.domain.revocations import Revocations
-from cumulet.identity.tokens import jws, keys
+from cumulet.identity.tokens import keys
 from cumulet.identity.tokens.fernet import FernetProvider
 from cumulet.identity.tokens.generation import CurrentGeneration
-from cumulet.identity.tokens.jws import JwsProvider
 from cumulet.identity.tokens.memory import Answers, Memory
 from cumulet.identity.tokens.payload import Payload
 from cumulet.identity.tokens.vault import Vault
@@ -75,9 +74,11 @@ def build(conf: cfg.ConfigOpts, paths: Paths, db: Database) -> Tokens:
         keys.setup(places.credentials)
     provider: Provider
     if conf.token.provider == "jws":
+        from cumulet.identity.tokens import jws  # brings libraries along that other clouds do without
+
         if conf.jwt_tokens.jws_private_key_repository is None:
             jws.setup(places.jws_private, places.jws_public, conf.jwt_tokens.jws_algorithm)
-        provider = JwsProvider(
+        provider = jws.JwsProvider(
             places.jws_private,
             places.jws_public,
             algorithm=conf.jwt_tokens.jws_algorithm,

@@ -30,7 +30,8 @@ from cumulet.kernel.context import Context
 
 _LOOK_S = 1.0
 _AGAIN_S = 0.2
-_BACK_S = 20.0  # after the broker's restart, until a server has made a broken queue anew
+# After a broker's restart: a server tells a dead queue by three silences of 5 s, and makes it anew in as much again.
+_BACK_S = 60.0
 _ABSENT_S = 5.0  # a server that lost its connection comes back within less
 _SEND_S = 10.0
 

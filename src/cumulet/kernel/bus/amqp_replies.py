@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 _EXPIRES_MS = 120_000
 _LOOK_S = 0.5
-_NEW_S = 60.0
+_NEW_S = 90.0
 
 
 class Waiter:

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from cumulet.kernel.context import Context, current_request
@@ -101,11 +100,18 @@ def _insert_or_join(conn: Connection, table: sa.Table, values: dict[str, Any]) -
             "deadline_at": sa.case((old.deadline_at < new.deadline_at, new.deadline_at), else_=old.deadline_at),
         }
 
+    # Only the dialect in use is loaded: the others are some megabytes of every process.
     if conn.dialect.name == "mysql":
+        from sqlalchemy.dialects import mysql
+
         on_mariadb = mysql.insert(table).values(values)
         return on_mariadb.on_duplicate_key_update(joined(on_mariadb.inserted))
     if conn.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
         on_postgresql = postgresql.insert(table).values(values)
         return on_postgresql.on_conflict_do_update(index_elements=["slot"], set_=joined(on_postgresql.excluded))
+    from sqlalchemy.dialects import sqlite
+
     on_sqlite = sqlite.insert(table).values(values)
     return on_sqlite.on_conflict_do_update(index_elements=["slot"], set_=joined(on_sqlite.excluded))

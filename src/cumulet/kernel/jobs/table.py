@@ -9,7 +9,6 @@ import uuid
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
 
 QUEUED = "queued"
 RUNNING = "running"
@@ -19,11 +18,12 @@ FAILED = "failed"
 KIND_LENGTH = 64
 SUBJECT_LENGTH = 255
 KEY_LENGTH = 255
+_MEDIUM = 16_000_000  # MariaDB takes the smallest of its kinds of text that can hold as much: MEDIUMTEXT
 
 
 def _exact(length: int) -> sa.types.TypeEngine[str]:
     """A string compared byte for byte; MariaDB's default collation would take `Foo` and `foo` for the same key."""
-    on_mariadb = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
+    on_mariadb = sa.String(length, collation="utf8mb4_bin")
     return sa.String(length).with_variant(on_mariadb, "mysql", "mariadb")
 
 
@@ -36,7 +36,7 @@ def jobs_table(metadata: sa.MetaData, name: str = "jobs") -> sa.Table:
     `slot` is what makes a keyed job single: `q:<kind>:<key>` while queued, `r:<kind>:<key>` while running, NULL
     otherwise. Being unique, it allows one waiting and one running job of a key, and no more.
     """
-    payload = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+    payload = sa.Text().with_variant(sa.Text(_MEDIUM), "mysql", "mariadb")
     return sa.Table(
         name,
         metadata,
