@@ -170,7 +170,9 @@ def _table_name(config: AgentConfig) -> str:
 def _nat(name: str, outside: Outside) -> Table:
     network = ipaddress.ip_network(outside.cidr)
     source = {"prefix": {"addr": str(network.network_address), "len": network.prefixlen}}
+    # Only what the host routes: br_netfilter shows this hook the frames that cross tenants' bridges, too.
     rule = [
+        match(meta("iifname"), outside.bridge),
         match(field("ip", "saddr"), source),
         match(meta("oifname"), outside.bridge, "!="),
         {"masquerade": None},
