@@ -37,7 +37,7 @@ CATALOG = [
     {"type": kind, "endpoints": [{"interface": "public", "url": url}]}
     for kind, url in (("placement", PLACEMENT), ("network", NETWORK), ("image", IMAGE))
 ]
-LATEST = "2.96"
+LATEST = "2.104"
 IMAGE_ID = "11111111-1111-4111-8111-111111111111"
 
 

@@ -6,4 +6,4 @@ from typing import Final
 
 from cumulet.kernel.microversions import Microversions
 
-VERSIONS: Final = Microversions(("compute", "nova"), (2, 1), (2, 96), legacy_header="X-OpenStack-Nova-API-Version")
+VERSIONS: Final = Microversions(("compute", "nova"), (2, 1), (2, 104), legacy_header="X-OpenStack-Nova-API-Version")

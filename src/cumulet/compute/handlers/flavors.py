@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -52,12 +52,12 @@ def view(call: Call[Compute], row: Row[Any]) -> dict[str, Any]:
         "disk": row.root_gb,
         "vcpus": row.vcpus,
         "swap": row.swap_mb or (0 if call.version >= (2, 75) else ""),
-        "rxtx_factor": row.rxtx_factor,
         "OS-FLV-EXT-DATA:ephemeral": row.ephemeral_gb,
-        "OS-FLV-DISABLED:disabled": row.disabled,
         "os-flavor-access:is_public": row.is_public,
         "links": views.links(call, f"flavors/{row.id}"),
     }
+    if call.version < (2, 102):
+        shown |= {"rxtx_factor": row.rxtx_factor, "OS-FLV-DISABLED:disabled": row.disabled}
     if call.version >= (2, 55):
         shown["description"] = row.description
     if call.version >= (2, 61) and call.service.policy.allows(
@@ -65,6 +65,9 @@ def view(call: Call[Compute], row: Row[Any]) -> dict[str, Any]:
     ):
         shown["extra_specs"] = msgspec.Raw(row.extra_specs.encode())
     return shown
+
+
+_QUERY: Final = ("limit", "marker", "is_public", "minRam", "minDisk", "sort_key", "sort_dir", "name")
 
 
 def index(call: Call[Compute]) -> Reply:
@@ -78,6 +81,8 @@ def detail(call: Call[Compute]) -> Reply:
 def _list(call: Call[Compute], path: str, show: Any) -> Reply:
     limit, marker = views.page(call)
     query = call.query()
+    if call.version >= (2, 102):
+        views.require_known(call, _QUERY)
     key = (query.get("sort_key") or ["flavorid"])[-1]
     if key not in _SORTABLE:
         raise BadRequest(f"Invalid input for query parameters sort_key. Value: {key}. '{key}' is not one of the keys.")
@@ -107,6 +112,8 @@ def _conditions(call: Call[Compute], query: dict[str, list[str]]) -> list[sa.Col
         if not text.lstrip("-").isdigit():
             raise BadRequest(f"Invalid {key} filter [{text}]")
         conditions.append(column >= int(text))
+    if call.version >= (2, 102) and query.get("name"):
+        conditions.append(table.c.name.contains(query["name"][-1], autoescape=True))
     public = (query.get("is_public") or [""])[-1].lower()
     if not call.ctx.is_admin:
         return conditions
@@ -149,6 +156,8 @@ def _read(call: Call[Compute]) -> dict[str, Any]:
         raise BadRequest(explain(str(error)).replace("field 'flavor.", "field/attribute '")) from None
     if given.description is not msgspec.UNSET and call.version < (2, 55):
         raise BadRequest("Additional properties are not allowed ('description' was unexpected)")
+    if given.rxtx_factor is not msgspec.UNSET and call.version >= (2, 102):
+        raise BadRequest("Additional properties are not allowed ('rxtx_factor' was unexpected)")
     flavor_id = str(given.id) if given.id not in (None, "auto", "") else uuid_id()
     if len(flavor_id) > 255 or flavor_id != flavor_id.strip():
         raise BadRequest("Invalid input for field/attribute id: at most 255 characters without spaces around.")
@@ -163,7 +172,7 @@ def _read(call: Call[Compute]) -> dict[str, Any]:
         "root_gb": given.disk,
         "ephemeral_gb": given.ephemeral,
         "swap_mb": given.swap,
-        "rxtx_factor": given.rxtx_factor,
+        "rxtx_factor": 1.0 if given.rxtx_factor is msgspec.UNSET else given.rxtx_factor,
         "is_public": given.is_public,
     }
 

@@ -27,7 +27,7 @@ _KNOWN: Final = frozenset(
     }
 )  # fmt: skip
 _PATCH: Final = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
-_FILTERS: Final = {"name": "name", "status": "status", "minRam": "min_ram", "minDisk": "min_disk"}
+_FILTERS: Final = {"name": "name", "status": "status", "minRam": "min_ram", "minDisk": "min_disk", "type": "image_type"}
 
 
 def _metadata(image: dict[str, Any]) -> dict[str, Any]:
@@ -88,6 +88,9 @@ def _find(call: Call[Compute]) -> list[dict[str, Any]]:
         if key in query:
             value = query[key][-1]
             asked.append((name, value.lower() if key == "status" else value))
+    for key in query:
+        if key.startswith("property-"):
+            asked.append((key.removeprefix("property-"), query[key][-1]))
     if "changes-since" in query:
         asked.append(("updated_at", f"gte:{query['changes-since'][-1]}"))
     answer = peers.ask(call, "image", "GET", f"/v2/images?{urlencode(asked)}")

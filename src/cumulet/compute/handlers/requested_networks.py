@@ -28,7 +28,7 @@ def resolve(call: Call[Compute], given: ServerFields, count: int) -> Requested:
     if isinstance(wanted, str):
         if call.version < (2, 37):
             raise BadRequest(f"Invalid input for field/attribute networks. Value: {wanted}. It is not an array.")
-        return [] if wanted == "none" else only_network(call)
+        return [] if wanted == "none" else _automatic(call)
     assert not isinstance(wanted, type(UNSET))
     if not wanted:
         return only_network(call)
@@ -37,6 +37,16 @@ def resolve(call: Call[Compute], given: ServerFields, count: int) -> Requested:
     for one in wanted:
         found.append(_one(call, one, count, seen))
     return found
+
+
+def _automatic(call: Call[Compute]) -> Requested:
+    """The project's only network, or one that Network makes for it, with a router, at the first server."""
+    found = only_network(call)
+    if found:
+        return found
+    path = f"/v2.0/auto-allocated-topology/{quote(str(call.ctx.project_id), safe='')}"
+    made = peers.require(peers.ask(call, "network", "GET", path))["auto_allocated_topology"]
+    return [{"network": made["id"], "port": None, "fixed_ip": None, "tag": None}]
 
 
 def _one(call: Call[Compute], one: Network, count: int, seen: set[str]) -> dict[str, Any]:

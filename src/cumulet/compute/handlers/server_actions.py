@@ -163,5 +163,5 @@ _UNTIL: Final = dict.fromkeys(
 def act(call: Call[Compute], server_id: str) -> Reply:
     name, given = bodies.action(call, _ACTIONS)
     if call.version < _SINCE.get(name, (0, 0)) or call.version > _UNTIL.get(name, (99, 0)):
-        raise BadRequest(f"There is no such action: {name}")
+        raise NotFound("The resource could not be found.")
     return _ACTIONS[name](call, server_id, given)

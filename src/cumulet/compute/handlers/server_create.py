@@ -56,7 +56,7 @@ def create(call: Call[Compute]) -> Reply:
         "requested_zone": place.zone,
         "security_groups": servers.encode(groups),
         "reservation_id": reservation_id,
-        "scheduler_hints": msgspec.json.encode(hints if isinstance(hints, Hints) else {}).decode(),
+        "scheduler_hints": servers.encode(_hints(call)),
         "server_group_id": group_id,
     }
     rows = [base | _of_its_own(given, index, most) for index in range(most)]
@@ -146,6 +146,18 @@ def _zones(call: Call[Compute], connection: Connection) -> set[str]:
     return {*services.zones(connection).values(), str(call.service.conf.default_availability_zone)}
 
 
+def _hints(call: Call[Compute]) -> dict[str, Any]:
+    """The scheduler hints as they were given, unknown ones too: each a list, as they are shown."""
+    body = call.raw_json()
+    places = (
+        (body, "os:scheduler_hints"),
+        (body, "OS-SCH-HNT:scheduler_hints"),
+        (body["server"], "os:scheduler_hints"),
+    )
+    given: dict[str, Any] = next((place[name] for place, name in places if name in place), {})
+    return {name: value if isinstance(value, list) else [value] for name, value in given.items()}
+
+
 def _group(call: Call[Compute], connection: Connection, hints: Any) -> str | None:
     if not isinstance(hints, Hints):
         return None
@@ -206,7 +218,7 @@ def _row(
         "access_ip_v6": address_of("accessIPv6", given.access_ip_v6, 6),
         "root_device_name": "/dev/vda",
         "locked": False,
-        "auto_disk_config": given.disk_config != "MANUAL",
+        "auto_disk_config": given.disk_config == "AUTO",
         "trusted_image_certificates": None if certificates is None else encode(certificates),
         "generation": 0,
     }

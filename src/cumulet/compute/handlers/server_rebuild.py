@@ -97,7 +97,9 @@ def rescue(call: Call[Compute], server_id: str, given: Any) -> Reply:
     image = None if body.rescue_image_ref is UNSET else body.rescue_image_ref
     if image is not None:
         answer = peers.ask(call, "image", "GET", f"/v2/images/{image}")
-        peers.require(answer, missing=f"Image {image} could not be found.")
+        if answer.status == 404:
+            raise BadRequest(f"Requested rescue image '{image}' is not supported")
+        peers.require(answer)
     password = server_parts.new_password() if body.admin_pass is UNSET else body.admin_pass
     payload = {"image": image, "admin_password": password}
     tasks.request(call.service, call.ctx, row.id, tasks.RESCUE, payload=payload)

@@ -20,6 +20,15 @@ _WITH_PROGRESS = ("ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE", "REVE
 _WITH_FAULT = ("ERROR", "DELETED")
 
 
+_OF_ALL_IMAGES = frozenset(
+    (
+        *("id", "name", "status", "visibility", "owner", "size", "virtual_size", "checksum", "protected", "schema"),
+        *("os_hash_algo", "os_hash_value", "os_hidden", "file", "self", "created_at", "updated_at", "min_ram"),
+        *("min_disk", "container_format", "disk_format", "direct_url", "stores"),
+    )
+)
+
+
 class Rights(NamedTuple):
     """What the caller may see beside a server's own facts; asked once a request, not once a row."""
 
@@ -101,6 +110,8 @@ def detailed(
         shown["OS-EXT-SRV-ATTR:hostname"] = row.hostname
     if call.version >= (2, 96):
         shown["pinned_availability_zone"] = row.requested_zone
+    if call.version >= (2, 100):
+        shown["scheduler_hints"] = msgspec.Raw(row.scheduler_hints.encode())
     return shown
 
 
@@ -160,7 +171,15 @@ def _image(call: Call[Compute], row: Row[Any]) -> Any:
     if row.image_id is None:
         return ""
     bookmark = {"rel": "bookmark", "href": f"{views.base_url(call)}/images/{row.image_id}"}
-    return {"id": row.image_id, "links": [bookmark]}
+    shown: dict[str, Any] = {"id": row.image_id, "links": [bookmark]}
+    if call.version >= (2, 98):
+        shown["properties"] = image_properties(row)
+    return shown
+
+
+def image_properties(row: Row[Any]) -> dict[str, Any]:
+    """What the image had beside the attributes that every image has."""
+    return {name: value for name, value in servers.decode(row.image_properties).items() if name not in _OF_ALL_IMAGES}
 
 
 def _flavor(call: Call[Compute], row: Row[Any], seen: Rights) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import ipaddress
 from typing import Any
 
 from msgspec import UNSET
+from sqlalchemy.engine import Row
 
 from cumulet.compute import views
 from cumulet.compute.bodies import read
@@ -14,7 +15,7 @@ from cumulet.compute.handlers import server_access, server_views
 from cumulet.compute.handlers.server_filters import Query
 from cumulet.compute.schemas.servers import UpdateBody
 from cumulet.compute.service import Compute
-from cumulet.kernel.errors import BadRequest
+from cumulet.kernel.errors import BadRequest, Conflict
 from cumulet.kernel.http import NO_CONTENT, Call, Reply
 
 
@@ -63,6 +64,8 @@ def update(call: Call[Compute], server_id: str) -> Reply:
         raise BadRequest("Additional properties are not allowed ('description' was unexpected)")
     if given.hostname is not UNSET and call.version < (2, 90):
         raise BadRequest("Additional properties are not allowed ('hostname' was unexpected)")
+    if given.pinned_availability_zone is not UNSET and call.version < (2, 104):
+        raise BadRequest("Additional properties are not allowed ('pinned_availability_zone' was unexpected)")
     wanted = {
         "name": given.name.strip() if isinstance(given.name, str) else UNSET,
         "description": given.description,
@@ -74,6 +77,9 @@ def update(call: Call[Compute], server_id: str) -> Reply:
     values = {key: value for key, value in wanted.items() if value is not UNSET}
     with call.service.db.write() as connection:
         row = server_access.load(call, connection, server_id, "servers:update", lock=True)
+        if given.pinned_availability_zone is not UNSET:
+            _require_pin(row, given.pinned_availability_zone)
+            values["requested_zone"] = given.pinned_availability_zone
         if values:
             servers.change(connection, row.id, call.service.now(), **values)
         row = servers.load(connection, row.id)
@@ -81,6 +87,19 @@ def update(call: Call[Compute], server_id: str) -> Reply:
         states = services.host_states(call.service, connection) if call.version >= (2, 75) else {}
     seen = server_views.rights(call, row.project_id)
     return Reply({"server": server_views.detailed(call, row, seen, states, extended=False, groups=groups)})
+
+
+def _require_pin(row: Row[Any], wanted: str | None) -> None:
+    """Raises Conflict: a server is pinned only to the zone it is in, and to another only after it was unpinned."""
+    if wanted is None or wanted == row.requested_zone:
+        return
+    if row.requested_zone is not None:
+        raise Conflict(
+            f"Instance {row.id} is pinned to availability zone {row.requested_zone}; unpin it before it is pinned to "
+            f"{wanted}."
+        )
+    if wanted != row.availability_zone:
+        raise Conflict(f"Instance {row.id} is in availability zone {row.availability_zone}, not in {wanted}.")
 
 
 def address_of(name: str, value: Any, version: int) -> Any:

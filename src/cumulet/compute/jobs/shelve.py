@@ -52,7 +52,7 @@ def _shelve(work: Work) -> None:
         if at_once:
             tasks.follow(work.compute, connection, work.row, tasks.OFFLOAD.kind, {})
 
-    work.finish(_SHELVE, also=go_on, **after, task_state="shelving_offloading" if at_once else None)
+    work.finish(_SHELVE, None, go_on, **after, task_state="shelving_offloading" if at_once else None)
 
 
 def _shelving_failed(job: Job, compute: Compute, connection: Connection, reason: str) -> None:
@@ -103,7 +103,7 @@ def _unshelve(work: Work) -> None:
 
     now = work.compute.now()
     after: dict[str, Any] = {"vm_state": "active", "power_state": RUNNING, "launched_at": now, "fault": None}
-    work.finish(_UNSHELVE, also=forget, system_metadata=servers.encode(kept), **after)
+    work.finish(_UNSHELVE, None, forget, system_metadata=servers.encode(kept), **after)
 
 
 def _build(work: Work) -> None:

@@ -48,7 +48,7 @@ class Work:
         self.row = row
         return row
 
-    def change(self, also: Callable[[Connection], None] | None = None, **values: Any) -> Row[Any]:
+    def change(self, also: Callable[[Connection], None] | None = None, /, **values: Any) -> Row[Any]:
         """Set columns while the job is ours and the server waits for it; `also` writes in the same transaction."""
         with self.compute.db.write() as connection:
             self.job.fence(connection)
@@ -65,7 +65,7 @@ class Work:
         return row
 
     def finish(
-        self, event: str, host: str | None = None, also: Callable[[Connection], None] | None = None, **values: Any
+        self, event: str, host: str | None = None, also: Callable[[Connection], None] | None = None, /, **values: Any
     ) -> None:
         """The last change, the action's event and the job's end, all or nothing."""
 

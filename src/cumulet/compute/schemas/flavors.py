@@ -21,7 +21,7 @@ class FlavorFields(Struct, forbid_unknown_fields=True):
     id: str | int | None = None
     swap: _Size = 0
     ephemeral: Annotated[_Size, Meta()] = 0
-    rxtx_factor: Annotated[float, Meta(gt=0, le=3.40282e38)] = 1.0
+    rxtx_factor: Annotated[float, Meta(gt=0, le=3.40282e38)] | UnsetType = UNSET
     is_public: bool = True
     description: Annotated[str, Meta(max_length=65535)] | UnsetType | None = UNSET
 

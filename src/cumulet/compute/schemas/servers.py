@@ -125,6 +125,7 @@ class Update(Struct, forbid_unknown_fields=True):
     disk_config: DiskConfig | UnsetType = field(name="OS-DCF:diskConfig", default=UNSET)
     description: Description | UnsetType | None = UNSET
     hostname: Fqdn | UnsetType = UNSET
+    pinned_availability_zone: Annotated[str, Meta(min_length=1, max_length=255)] | UnsetType | None = UNSET
 
 
 class UpdateBody(Struct, forbid_unknown_fields=True):
