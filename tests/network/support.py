@@ -14,6 +14,7 @@ from cumulet.kernel.environment import Environment
 from cumulet.kernel.settings import Settings
 from cumulet.network import app
 from cumulet.network.service import Network
+from tests.network import openapi
 from tests.support import Client, StaticVerifier, caller
 
 ADMIN_ROLES = ("admin", "manager", "member", "reader")
@@ -38,6 +39,16 @@ def make_network(database_url: str, state: Path, options: str = "") -> Network:
     network = app.build_service(environment)
     migrate.upgrade(network.db, app.SCHEMA)
     return network
+
+
+class Checked(Client):
+    """A client whose every answer is held against the specification."""
+
+    def request(self, method: str, path: str, **rest: Any) -> Response:
+        answer = super().request(method, path, **rest)
+        found = openapi.problems(method, path, answer)
+        assert not found, f"{method} {path} is not as the specification says: {found}"
+        return answer
 
 
 class Refused(AssertionError):
@@ -68,7 +79,7 @@ class Api:
         authenticate = TokenAuthenticator(
             self.known, service_types=("network",), www_authenticate="http://cloud.test:1"
         )
-        self.client = Client(app.build_api(network, authenticate), **{"X-Auth-Token": token})
+        self.client = Checked(app.build_api(network, authenticate), **{"X-Auth-Token": token})
 
     def as_(self, token: str, context: Context | None = None) -> Api:
         """As one of CALLERS, or as a new caller."""

@@ -87,8 +87,8 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
 
 def update(network: Network, connection: Connection, ctx: Context, row: Row[Any], values: Values) -> None:
     """`admin_state_up` and `description`."""
-    given = values.get("agent", values)
-    connection.execute(sa.update(agents).where(agents.c.id == row.id).values(**given))
+    if values:
+        connection.execute(sa.update(agents).where(agents.c.id == row.id).values(**values))
 
 
 def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]) -> None:
