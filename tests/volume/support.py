@@ -167,8 +167,16 @@ class Servers:
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
+        self.attached: dict[tuple[str, str], str] = {}
         self.app = falcon.App()
+        self.app.add_route("/servers/{server_id}/os-volume_attachments/{volume_id}", self, suffix="attachment")
         self.app.add_route("/os-server-external-events", self, suffix="events")
+
+    def on_get_attachment(self, req: falcon.Request, resp: falcon.Response, server_id: str, volume_id: str) -> None:
+        found = self.attached.get((server_id, volume_id))
+        if found is None:
+            raise falcon.HTTPNotFound
+        resp.media = {"volumeAttachment": {"attachment_id": found}}
 
     def on_post_events(self, req: falcon.Request, resp: falcon.Response) -> None:
         self.events += req.media["events"]

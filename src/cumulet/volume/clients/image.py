@@ -64,6 +64,13 @@ def find(session: Session, image_id: str) -> Image | None:
     return answer.json() if answer.status == 200 else None
 
 
+def delete(session: Session, image_id: str) -> None:
+    """What is gone already is deleted rightly. Raises Unreachable, LookupError."""
+    answer = session.request("DELETE", "image", f"/v2/images/{quote(image_id, safe='')}")
+    if answer.status >= 500:
+        raise Unreachable(f"the image service answered {answer.status}")
+
+
 def metadata_of(image: Image) -> dict[str, str]:
     """What a volume keeps of the image it was made from (`volume_image_metadata`)."""
     found = {"image_id": str(image["id"]), "image_name": str(image.get("name") or "")}

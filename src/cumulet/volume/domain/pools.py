@@ -13,6 +13,7 @@ from cumulet.volume.domain import services
 from cumulet.volume.service import Volume
 from cumulet.volume.tables import pools, volume_services, volumes
 
+_GIVEN = volumes.c.size + volumes.c.growing_gb
 _decode = msgspec.json.Decoder().decode
 
 
@@ -45,7 +46,7 @@ class Pool:
 def load_all(volume: Volume, connection: Connection) -> list[Pool]:
     """All pools, by three queries."""
     own = {row.host: row for row in services.find(connection, binary=services.VOLUME)}
-    summed = sa.select(volumes.c.host, sa.func.sum(volumes.c.size), sa.func.count()).group_by(volumes.c.host)
+    summed = sa.select(volumes.c.host, sa.func.sum(_GIVEN), sa.func.count()).group_by(volumes.c.host)
     used = {host: (int(size or 0), int(number)) for host, size, number in connection.execute(summed)}
     rows = connection.execute(sa.select(pools).order_by(pools.c.name)).all()
     return [_pool(volume, row, own[row.backend], used.get(row.name, (0, 0))) for row in rows if row.backend in own]
@@ -75,7 +76,7 @@ def lock(connection: Connection, name: str) -> int:
     row = connection.execute(sa.select(pools.c.name).where(pools.c.name == name).with_for_update()).first()
     if row is None:
         raise LookupError(name)
-    query = sa.select(sa.func.coalesce(sa.func.sum(volumes.c.size), 0)).where(volumes.c.host == name)
+    query = sa.select(sa.func.coalesce(sa.func.sum(_GIVEN), 0)).where(volumes.c.host == name)
     return int(connection.execute(query).scalar_one())
 
 

@@ -95,6 +95,12 @@ def extra_specs(row: Row[Any]) -> dict[str, str]:
     return msgspec.json.decode(row.extra_specs, type=dict[str, str])
 
 
+def is_multiattach(row: Row[Any] | None) -> bool:
+    """Whether volumes of a type may be attached to several servers at once."""
+    text = "" if row is None else extra_specs(row).get("multiattach", "")
+    return text.replace("<is>", "").strip().lower() in ("true", "1", "yes")
+
+
 def create(volume: Volume, values: Values) -> Row[Any]:
     """Raises Conflict for a name in use."""
     row = {"id": uuid_id(), "created_at": volume.now(), "updated_at": None, **values}

@@ -15,7 +15,9 @@ from cumulet.volume.tables import snapshots, volume_types, volumes
 Count = Callable[[Volume, Connection, str], dict[str, int]]
 
 
-def _by_type(connection: Connection, table: sa.Table, size: sa.Column[Any], project_id: str) -> list[tuple[Any, ...]]:
+def _by_type(
+    connection: Connection, table: sa.Table, size: sa.ColumnElement[Any], project_id: str
+) -> list[tuple[Any, ...]]:
     """(type's name, how many, their size)"""
     query = (
         sa.select(volume_types.c.name, sa.func.count(), sa.func.coalesce(sa.func.sum(size), 0))
@@ -27,7 +29,9 @@ def _by_type(connection: Connection, table: sa.Table, size: sa.Column[Any], proj
 
 
 def _volumes(volume: Volume, connection: Connection, project_id: str) -> dict[str, int]:
-    return _counted("volumes", _by_type(connection, volumes, volumes.c.size, project_id), sized=True)
+    return _counted(
+        "volumes", _by_type(connection, volumes, volumes.c.size + volumes.c.growing_gb, project_id), sized=True
+    )
 
 
 def _snapshots(volume: Volume, connection: Connection, project_id: str) -> dict[str, int]:

@@ -22,7 +22,6 @@ from cumulet.volume.tables import volumes as table
 
 DEADLINE_S = 6 * 3600.0
 _GIB = 1 << 30
-_MULTIATTACH = "multiattach"
 
 
 class Request(msgspec.Struct, kw_only=True):
@@ -118,7 +117,7 @@ def enter(
         "attach_status": "detached",
         "volume_type_id": type_row.id,
         "encrypted": type_row.encryption is not None,
-        "multiattach": is_multiattach(type_row),
+        "multiattach": types.is_multiattach(type_row),
         "metadata": volumes.encode(metadata or {}),
         "image_metadata": volumes.encode(image_metadata or {}),
         "admin_metadata": "{}",
@@ -246,15 +245,8 @@ def _type(
     return row
 
 
-def is_multiattach(type_row: Row[Any] | None) -> bool:
-    if type_row is None:
-        return False
-    text = types.extra_specs(type_row).get(_MULTIATTACH, "")
-    return text.replace("<is>", "").strip().lower() in ("true", "1", "yes")
-
-
 def _may_be_multiattach(volume: Volume, ctx: Context, type_row: Row[Any]) -> None:
-    if is_multiattach(type_row):
+    if types.is_multiattach(type_row):
         volume.policy.can(ctx, "volume:multiattach", {"project_id": ctx.project_id})
 
 

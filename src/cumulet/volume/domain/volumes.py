@@ -28,6 +28,7 @@ MIGRATE: Final = "volume.migrate"
 UPLOAD: Final = "volume.upload"
 REIMAGE: Final = "volume.reimage"
 DETACH: Final = "volume.disconnect"
+DROP_IMAGE: Final = "volume.drop_image"
 
 Metadata = dict[str, str]
 SORTS: Final[Mapping[str, sa.Column[Any]]] = {

@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 from cumulet.kernel.jobs import JobRegistry
-from cumulet.volume.jobs import snapshots, upkeep, volume_create, volume_delete
+from cumulet.volume.jobs import (
+    snapshots,
+    upkeep,
+    volume_create,
+    volume_delete,
+    volume_extend,
+    volume_images,
+    volume_migrate,
+    volume_revert,
+)
+
+_MODULES = (
+    volume_create,
+    volume_delete,
+    volume_extend,
+    volume_images,
+    volume_migrate,
+    volume_revert,
+    snapshots,
+    upkeep,
+)
 
 
 def registry() -> JobRegistry:
     made = JobRegistry()
-    for module in (volume_create, volume_delete, snapshots, upkeep):
+    for module in _MODULES:
         module.register(made)
     return made

@@ -5,13 +5,30 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Row
 
 from cumulet.kernel.jobs import Job
 from cumulet.volume.domain import volumes
 from cumulet.volume.service import Volume
 
 LOG = logging.getLogger(__name__)
+
+
+def still(volume: Volume, job: Job) -> Row[Any] | None:
+    """The volume, None when it is in another status than the one this job was wanted in."""
+    with volume.db.read() as connection:
+        row = volumes.load_any(connection, job.subject)
+    return row if row is not None and row.generation == job.payload["generation"] else None
+
+
+def back(volume: Volume, connection: Connection, job: Job, **values: Any) -> bool:
+    """Into the status it had before, unless somebody set another one; completes the job."""
+    row = volumes.load_any(connection, job.subject, lock=True)
+    mine = row is not None and row.generation == job.payload["generation"]
+    if mine:
+        given = {"status": job.payload["previous"], **values}
+        volumes.change(connection, job.subject, volume.now(), **given)
+    return mine
 
 
 def error(

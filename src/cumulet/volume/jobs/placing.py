@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from cumulet.kernel.jobs import GiveUp, Job, Retry
-from cumulet.volume.domain import pools, types, volume_create, volumes
+from cumulet.volume.domain import pools, types, volumes
 from cumulet.volume.domain.pools import Pool
 from cumulet.volume.scheduling import choice, filters
 from cumulet.volume.service import Volume
@@ -58,7 +58,7 @@ def wish_of(connection: Connection, row: Row[Any], near: str | None, excluded: l
         size_gb=row.size,
         zone=row.availability_zone,
         specs=types.extra_specs(type_row) if type_row is not None else {},
-        multiattach=volume_create.is_multiattach(type_row),
+        multiattach=types.is_multiattach(type_row),
         hosts=None if near is None else [near.partition("#")[0]],
         same=same or None,
         different=different,

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection, Row
 from cumulet.kernel.client import Unreachable
 from cumulet.kernel.jobs import GiveUp, Job, JobRegistry, Retry
 from cumulet.volume.clients import image as images
-from cumulet.volume.domain import volumes
+from cumulet.volume.domain import snapshots, volumes
 from cumulet.volume.jobs import backend, ending, placing
 from cumulet.volume.service import Volume
 
@@ -38,7 +38,8 @@ def create(job: Job, volume: Volume) -> None:
             tried.append(host)
             if refusal.type not in _ELSEWHERE or len(tried) >= volume.conf.scheduler_max_attempts:
                 raise
-            backend.call(job, volume, host, "delete", {"volume_id": row.id}, step=f"-{len(tried)}")
+            if refusal.type == "NoSpace":
+                backend.call(job, volume, host, "delete", {"volume_id": row.id}, step=f"-{len(tried)}")
             continue
         _finish(job, volume, row, made)
         return
@@ -57,7 +58,7 @@ def _make(job: Job, volume: Volume, row: Row[Any], host: str, *, step: str) -> d
     image_id = job.payload.get("image_id")
     method, args, source_key = _method(volume, row)
     if image_id is not None:
-        image = _image(volume, image_id)
+        image, _ = image_for(volume, image_id)
         _downloading(job, volume, row)
         method, args = "from_image", {"image": image}
     given = {"volume": backend.wanted(row, key=key, source_key=source_key), **args}
@@ -69,8 +70,6 @@ def _method(volume: Volume, row: Row[Any]) -> tuple[str, dict[str, Any], str | N
     """(method, what it is made from, the key that opens that)"""
     with volume.db.read() as connection:
         if row.snapshot_id is not None:
-            from cumulet.volume.domain import snapshots
-
             snapshot = snapshots.load_any(connection, row.snapshot_id)
             if snapshot is None:
                 raise GiveUp(f"Snapshot {row.snapshot_id} is not there any more.")
@@ -85,8 +84,8 @@ def _method(volume: Volume, row: Row[Any]) -> tuple[str, dict[str, Any], str | N
     return "create", {}, None
 
 
-def _image(volume: Volume, image_id: str) -> dict[str, Any]:
-    """`protocols.Image`, to be read with Volume's own token."""
+def image_for(volume: Volume, image_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(`protocols.Image`, to be read with Volume's own token; the image as Image shows it)"""
     try:
         found = images.find(volume.session, image_id)
         url, token = volume.session.endpoint("image"), volume.session.token()
@@ -95,7 +94,7 @@ def _image(volume: Volume, image_id: str) -> dict[str, Any]:
     if found is None or found.get("status") != "active":
         raise GiveUp(f"Image {image_id} is not active any more.")
     names = ("size", "checksum", "os_hash_algo", "os_hash_value", "virtual_size")
-    return {
+    image = {
         "id": image_id,
         "url": url,
         "token": token,
@@ -103,6 +102,7 @@ def _image(volume: Volume, image_id: str) -> dict[str, Any]:
         "container_format": found.get("container_format") or "bare",
         **{name: found[name] for name in names if found.get(name) is not None},
     }
+    return image, found
 
 
 def _downloading(job: Job, volume: Volume, row: Row[Any]) -> None:

@@ -5,12 +5,13 @@ Paths are without the project's id: `paths.ProjectPaths` takes it out.
 
 from __future__ import annotations
 
-from cumulet.volume.routes import operators, snapshots, types, versions, volumes
+from cumulet.volume.routes import attachments, operators, snapshots, types, versions, volumes
 
 ROUTES = (
     *versions.ROUTES,
     *volumes.ROUTES,
     *snapshots.ROUTES,
+    *attachments.ROUTES,
     *types.ROUTES,
     *operators.ROUTES,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cumulet.kernel.http import Route
-from cumulet.volume.handlers import volume_metadata, volumes
+from cumulet.volume.handlers import volume_actions, volume_metadata, volumes
 
 _ONE = "/v3/volumes/{volume_id}"
 ROUTES = (
@@ -14,6 +14,7 @@ ROUTES = (
     Route("GET", _ONE, volumes.show),
     Route("PUT", _ONE, volumes.update),
     Route("DELETE", _ONE, volumes.delete),
+    Route("POST", f"{_ONE}/action", volume_actions.act),
     Route("GET", f"{_ONE}/metadata", volume_metadata.index),
     Route("POST", f"{_ONE}/metadata", volume_metadata.create),
     Route("PUT", f"{_ONE}/metadata", volume_metadata.replace),

@@ -19,6 +19,7 @@ volumes = table(
     name(),
     sa.Column("description", sa.Text),
     count("size"),
+    count("growing_gb"),  # what it is being extended by: counted against the quota already
     sa.Column("status", sa.String(64), nullable=False),
     sa.Column("previous_status", sa.String(64)),
     sa.Column("attach_status", sa.String(64), nullable=False),
@@ -52,8 +53,8 @@ volumes = table(
     sa.Column("generation", sa.Integer, nullable=False, default=0),  # of status changes: a job's end fits one of them
     sa.Index("ix_volumes_project", "project_id", "created_at", "id"),
     sa.Index("ix_volumes_created", "created_at", "id"),
-    sa.Index("ix_volumes_quota", "project_id", "consumes_quota", "volume_type_id", "size"),
-    sa.Index("ix_volumes_host", "host", "size"),
+    sa.Index("ix_volumes_quota", "project_id", "consumes_quota", "volume_type_id", "size", "growing_gb"),
+    sa.Index("ix_volumes_host", "host", "size", "growing_gb"),
     sa.Index("ix_volumes_status", "status"),
     sa.Index("ix_volumes_type", "volume_type_id"),
     sa.Index("ix_volumes_snapshot", "snapshot_id"),

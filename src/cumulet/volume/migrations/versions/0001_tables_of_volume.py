@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import mysql
 
 revision = "0001"
 down_revision = None
@@ -34,35 +33,35 @@ def upgrade() -> None:
         sa.Column(
             "id",
             sa.String(length=96)
-            .with_variant(mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=96), "mariadb")
-            .with_variant(mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=96), "mysql"),
+            .with_variant(sa.String(length=96, collation="utf8mb4_bin"), "mariadb")
+            .with_variant(sa.String(length=96, collation="utf8mb4_bin"), "mysql"),
             nullable=False,
         ),
         sa.Column(
             "kind",
             sa.String(length=64)
-            .with_variant(mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=64), "mariadb")
-            .with_variant(mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=64), "mysql"),
+            .with_variant(sa.String(length=64, collation="utf8mb4_bin"), "mariadb")
+            .with_variant(sa.String(length=64, collation="utf8mb4_bin"), "mysql"),
             nullable=False,
         ),
         sa.Column(
             "subject",
             sa.String(length=255)
-            .with_variant(mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=255), "mariadb")
-            .with_variant(mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=255), "mysql"),
+            .with_variant(sa.String(length=255, collation="utf8mb4_bin"), "mariadb")
+            .with_variant(sa.String(length=255, collation="utf8mb4_bin"), "mysql"),
             nullable=True,
         ),
         sa.Column(
             "unique_key",
             sa.String(length=255)
-            .with_variant(mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=255), "mariadb")
-            .with_variant(mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=255), "mysql"),
+            .with_variant(sa.String(length=255, collation="utf8mb4_bin"), "mariadb")
+            .with_variant(sa.String(length=255, collation="utf8mb4_bin"), "mysql"),
             nullable=True,
         ),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column(
             "payload",
-            sa.Text().with_variant(mysql.MEDIUMTEXT(), "mariadb").with_variant(mysql.MEDIUMTEXT(), "mysql"),
+            sa.Text().with_variant(sa.Text(length=16000000), "mariadb").with_variant(sa.Text(length=16000000), "mysql"),
             nullable=False,
         ),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
@@ -82,8 +81,8 @@ def upgrade() -> None:
         sa.Column(
             "slot",
             sa.String(length=322)
-            .with_variant(mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=322), "mariadb")
-            .with_variant(mysql.VARCHAR(charset="utf8mb4", collation="utf8mb4_bin", length=322), "mysql"),
+            .with_variant(sa.String(length=322, collation="utf8mb4_bin"), "mariadb")
+            .with_variant(sa.String(length=322, collation="utf8mb4_bin"), "mysql"),
             nullable=True,
         ),
         sa.PrimaryKeyConstraint("id"),
@@ -223,6 +222,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=255), nullable=True),
         sa.Column("description", sa.Text(), nullable=True),
         sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("growing_gb", sa.Integer(), nullable=False),
         sa.Column("status", sa.String(length=64), nullable=False),
         sa.Column("previous_status", sa.String(length=64), nullable=True),
         sa.Column("attach_status", sa.String(length=64), nullable=False),
@@ -285,11 +285,11 @@ def upgrade() -> None:
     with op.batch_alter_table("volumes", schema=None) as batch_op:
         batch_op.create_index("ix_volumes_created", ["created_at", "id"], unique=False)
         batch_op.create_index("ix_volumes_group", ["group_id"], unique=False)
-        batch_op.create_index("ix_volumes_host", ["host", "size"], unique=False)
+        batch_op.create_index("ix_volumes_host", ["host", "size", "growing_gb"], unique=False)
         batch_op.create_index("ix_volumes_name", ["name"], unique=False)
         batch_op.create_index("ix_volumes_project", ["project_id", "created_at", "id"], unique=False)
         batch_op.create_index(
-            "ix_volumes_quota", ["project_id", "consumes_quota", "volume_type_id", "size"], unique=False
+            "ix_volumes_quota", ["project_id", "consumes_quota", "volume_type_id", "size", "growing_gb"], unique=False
         )
         batch_op.create_index("ix_volumes_snapshot", ["snapshot_id"], unique=False)
         batch_op.create_index("ix_volumes_source", ["source_volid"], unique=False)

@@ -1,0 +1,47 @@
+"""Wanting a volume on another back end."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from cumulet.kernel.context import Context
+from cumulet.kernel.errors import BadRequest
+from cumulet.kernel.jobs import enqueue
+from cumulet.volume.domain import pools, volumes
+from cumulet.volume.domain.attaching import invalid
+from cumulet.volume.domain.volume_actions import DEADLINE_S
+from cumulet.volume.service import Volume
+from cumulet.volume.tables import jobs, snapshots
+
+
+def request(volume: Volume, ctx: Context, volume_id: str, host: str, *, lock_volume: bool) -> None:
+    """`host` is a pool (HOST@BACKEND#POOL) or a back end with one. Raises BadRequest."""
+    with volume.db.write() as connection:
+        row = volumes.load(connection, volume_id, lock=True)
+        found = [pool for pool in pools.load_all(volume, connection) if host in (pool.name, pool.backend)]
+        if not found:
+            raise BadRequest(f"Invalid host: No available service named {host[:255]}")
+        target = found[0]
+        if not target.usable:
+            raise BadRequest(f"Invalid host: {host[:255]} takes no volumes now.")
+        if row.status != "available" or row.migration_status not in (None, "error", "success"):
+            raise invalid(
+                f"Volume {volume_id} status must be available, must not be migrating, and must be detached from all "
+                f"servers: it is {row.status}. A volume in use is moved by the Compute API's volume swap."
+            )
+        if target.name == row.host or row.group_id is not None or _has_snapshots(connection, volume_id):
+            raise invalid(
+                f"Volume {volume_id} status must be available or in-use, must not be migrating, have snapshots, be "
+                f"replicated, be part of a group and destination host/cluster must be different than the current one"
+            )
+        values = {"migration_status": "starting"} | ({"status": "maintenance"} if lock_volume else {})
+        volumes.change(connection, volume_id, volume.now(), previous_status=row.status, **values)
+        payload = {"target": target.name, "previous": row.status}
+        enqueue(connection, jobs, volumes.MIGRATE, payload, subject=volume_id, deadline_s=DEADLINE_S, ctx=ctx)
+    volume.wake()
+
+
+def _has_snapshots(connection: Connection, volume_id: str) -> bool:
+    mine = sa.select(snapshots.c.id).where(snapshots.c.volume_id == volume_id).limit(1)
+    return connection.execute(mine).first() is not None
