@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 
 from cumulet.compute.clients import placement
-from cumulet.compute.domain import nodes, services
+from cumulet.compute.domain import guests, nodes, services
 from cumulet.compute.service import Compute
 from cumulet.kernel.bus import Method
 from cumulet.kernel.bus.contract import Call
@@ -31,6 +31,7 @@ class Report(msgspec.Struct, forbid_unknown_fields=True):
     cpu_info: dict[str, Any]
     facts: dict[str, Any]
     uptime: str | None = None  # as the host's uptime(1) says it
+    guests: dict[str, int] | None = None  # power states by server id
 
 
 def methods(compute: Compute) -> Mapping[str, Method]:
@@ -45,7 +46,10 @@ class Reports:
         self._told: dict[str, dict[str, Any]] = {}
 
     def report(self, call: Call, report: dict[str, Any]) -> dict[str, Any]:
-        """A host lives and has these resources. Returns `{"node_id"}`. Raises ValueError for a malformed report."""
+        """A host lives, and has these resources and guests. Raises ValueError for a malformed report.
+
+        Returns `{"node_id", "destroy"}`: the latter are ids of guests that are to go.
+        """
         compute = self._compute
         given = msgspec.convert(report, Report)
         services.report(compute, given.host, services.COMPUTE, "compute", 1)
@@ -54,7 +58,8 @@ class Reports:
         if self._told.get(node_id) != inventories:
             placement.ensure_provider(compute.session, node_id, given.node, inventories)
             self._told[node_id] = inventories
-        return {"node_id": node_id}
+        leftovers = [] if given.guests is None else guests.reconcile(compute, given.host, given.guests)
+        return {"node_id": node_id, "destroy": leftovers}
 
 
 def _columns(given: Report) -> dict[str, Any]:

@@ -68,13 +68,25 @@ class Agent:
 
     def _report(self, host: str, driver: Hypervisor) -> bool:
         """Whether the engine took it; it may still be starting."""
-        report = {"host": host, "node": host, **msgspec.structs.asdict(driver.resources())}
+        resources = msgspec.structs.asdict(driver.resources())
+        report = {"host": host, "node": host, **resources, "guests": driver.guests()}
         try:
-            self._bus.call(ENGINE, "compute.report", {"report": report}, timeout_s=self._report_s)
+            answer = self._bus.call(ENGINE, "compute.report", {"report": report}, timeout_s=self._report_s)
         except BusError as error:
             log.info("the engine did not take the report of %s: %s", host, error)
             return False
+        for server_id in answer["destroy"]:
+            log.warning("guest %s has no server here any more: it is destroyed", server_id)
+            self._destroy(driver, server_id)
         return True
+
+    @staticmethod
+    def _destroy(driver: Hypervisor, server_id: str) -> None:
+        """One that cannot be destroyed now is named again after the next report."""
+        try:
+            driver.destroy(server_id)
+        except Exception:
+            log.exception("guest %s could not be destroyed", server_id)
 
 
 def _hints(name: str) -> dict[str, Any]:

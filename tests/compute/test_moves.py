@@ -1,0 +1,204 @@
+"""Resize, migration, evacuation and live migration: what moves with a server, and the way back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.compute.support import Cloud
+
+
+@pytest.fixture
+def pair(running: Cloud) -> Cloud:
+    """Two hosts."""
+    running.add_host("node2")
+    return running
+
+
+def _other(host: str) -> str:
+    return "node2" if host == "node1" else "node1"
+
+
+def _provider(cloud: Cloud, host: str) -> str:
+    answer = cloud.service.session.request("GET", "placement", f"/resource_providers?name={host}").json()
+    return str(answer["resource_providers"][0]["uuid"])
+
+
+def _usage(cloud: Cloud, host: str) -> int:
+    path = f"/resource_providers/{_provider(cloud, host)}/usages"
+    return int(cloud.service.session.request("GET", "placement", path).json()["usages"]["MEMORY_MB"])
+
+
+def _moves(cloud: Cloud, server_id: str) -> list[Any]:
+    found = cloud.json("GET", f"/v2.1/os-migrations?instance_uuid={server_id}", "admin")["migrations"]
+    return [(one["migration_type"], one["status"]) for one in found]
+
+
+def _require_at(cloud: Cloud, server_id: str, host: str) -> None:
+    """Its guest, its port and its room are there and nowhere else."""
+    assert cloud.show(server_id)["OS-EXT-SRV-ATTR:host"] == host
+    assert [port["binding:host_id"] for port in cloud.network.ports.values()] == [host]
+    assert list(cloud.allocations(server_id)) == [_provider(cloud, host)]
+    assert server_id in cloud.hosts[host].guests()
+    assert server_id not in cloud.hosts[_other(host)].guests()
+
+
+def _resized(cloud: Cloud) -> tuple[str, str]:
+    """A server between its resize and what follows: (id, the host it came from)."""
+    server = cloud.active(flavorRef=cloud.flavor(ram=128))
+    cloud.act(server["id"], "resize", {"flavorRef": cloud.flavor(ram=256)})
+    assert cloud.settled(server["id"])["status"] == "VERIFY_RESIZE", cloud.show(server["id"]).get("fault")
+    return server["id"], server["OS-EXT-SRV-ATTR:host"]
+
+
+def test_a_resize_holds_both_hosts_until_it_is_confirmed(pair: Cloud) -> None:
+    server_id, source = _resized(pair)
+    assert (_usage(pair, source), _usage(pair, _other(source))) == (128, 256)
+    assert pair.show(server_id)["flavor"]["ram"] == 256
+    pair.act(server_id, "confirmResize", status=204)
+    pair.until(lambda: pair.show(server_id)["status"] == "ACTIVE")
+    _require_at(pair, server_id, _other(source))
+    assert _usage(pair, source) == 0
+    assert _moves(pair, server_id) == [("resize", "confirmed")]
+
+
+def test_a_reverted_resize_is_as_if_it_had_not_been(pair: Cloud) -> None:
+    server_id, source = _resized(pair)
+    pair.act(server_id, "revertResize")
+    assert pair.settled(server_id)["status"] == "ACTIVE"
+    _require_at(pair, server_id, source)
+    assert pair.show(server_id)["flavor"]["ram"] == 128
+    assert (_usage(pair, source), _usage(pair, _other(source))) == (128, 0)
+    assert _moves(pair, server_id) == [("resize", "reverted")]
+
+
+def test_a_stopped_server_stays_stopped_through_a_migration(pair: Cloud) -> None:
+    server = pair.active()
+    source = server["OS-EXT-SRV-ATTR:host"]
+    pair.act(server["id"], "os-stop")
+    pair.settled(server["id"])
+    pair.act(server["id"], "migrate", token="admin")
+    assert pair.settled(server["id"])["status"] == "VERIFY_RESIZE"
+    pair.act(server["id"], "confirmResize", status=204)
+    pair.until(lambda: pair.show(server["id"])["status"] == "SHUTOFF")
+    _require_at(pair, server["id"], _other(source))
+    assert pair.hosts[_other(source)].guests() == {server["id"]: 4}
+
+
+@pytest.mark.parametrize("method", ["send", "receive"])
+def test_a_failed_resize_leaves_the_server_as_it_was(pair: Cloud, method: str) -> None:
+    server = pair.active(flavorRef=pair.flavor(ram=128))
+    source = server["OS-EXT-SRV-ATTR:host"]
+    for host in pair.hosts.values():
+        host.faults.errors[method] = "the disk is full"
+    pair.act(server["id"], "resize", {"flavorRef": pair.flavor(ram=256)})
+    assert pair.settled(server["id"])["status"] == "ACTIVE"
+    _require_at(pair, server["id"], source)
+    assert (_usage(pair, source), _usage(pair, _other(source))) == (128, 0)
+    assert _moves(pair, server["id"]) == [("resize", "error")]
+    action = pair.json("GET", f"/v2.1/servers/{server['id']}/os-instance-actions", "admin")["instanceActions"][0]
+    assert (action["action"], action["message"]) == ("resize", "Error")
+
+
+def test_a_resize_that_fits_nowhere_says_why_and_changes_nothing(pair: Cloud) -> None:
+    server = pair.active(flavorRef=pair.flavor(ram=128))
+    pair.act(server["id"], "resize", {"flavorRef": pair.flavor(ram=128, disk=9000)})
+    assert pair.settled(server["id"])["status"] == "ACTIVE"
+    _require_at(pair, server["id"], server["OS-EXT-SRV-ATTR:host"])
+
+
+def test_a_resize_counts_against_the_quota(pair: Cloud) -> None:
+    server = pair.active(flavorRef=pair.flavor(vcpus=1))
+    error = pair.act(server["id"], "resize", {"flavorRef": pair.flavor(vcpus=21)}, status=403)
+    assert "Quota exceeded for cores" in error["forbidden"]["message"]
+
+
+def test_a_server_that_is_deleted_while_resized_leaves_nothing(pair: Cloud) -> None:
+    server_id, source = _resized(pair)
+    pair.json("DELETE", f"/v2.1/servers/{server_id}", status=204)
+    pair.until(lambda: pair.is_gone(server_id))
+    assert (_usage(pair, source), _usage(pair, _other(source))) == (0, 0)
+    assert all(host.guests() == {} for host in pair.hosts.values())
+    assert pair.network.ports == {}
+
+
+def test_live_migration_moves_a_running_server(pair: Cloud) -> None:
+    server = pair.active()
+    source = server["OS-EXT-SRV-ATTR:host"]
+    pair.act(server["id"], "os-migrateLive", {"host": None, "block_migration": "auto"}, token="admin")
+    assert pair.settled(server["id"])["status"] == "ACTIVE"
+    _require_at(pair, server["id"], _other(source))
+    assert (_usage(pair, source), _usage(pair, _other(source))) == (0, 128)
+    assert _moves(pair, server["id"]) == [("live-migration", "completed")]
+
+
+def test_a_failed_live_migration_leaves_the_server_running(pair: Cloud) -> None:
+    server = pair.active()
+    source = server["OS-EXT-SRV-ATTR:host"]
+    pair.hosts[source].faults.errors["live_migrate"] = "the line is dead"
+    pair.act(server["id"], "os-migrateLive", {"host": None, "block_migration": "auto"}, token="admin")
+    assert pair.settled(server["id"])["status"] == "ACTIVE"
+    _require_at(pair, server["id"], source)
+    assert pair.hosts[source].guests() == {server["id"]: 1}
+    assert _moves(pair, server["id"]) == [("live-migration", "error")]
+
+
+def test_a_live_migration_shows_its_progress_and_can_be_aborted(pair: Cloud) -> None:
+    server = pair.active()
+    source = server["OS-EXT-SRV-ATTR:host"]
+    pair.hosts[source].faults.delays["live_migrate"] = 60.0
+    pair.act(server["id"], "os-migrateLive", {"host": None, "block_migration": "auto"}, token="admin")
+    path = f"/v2.1/servers/{server['id']}/migrations"
+
+    def running() -> Any:
+        found = pair.json("GET", path, "admin")["migrations"]
+        return found[0] if found and found[0]["memory_total_bytes"] else None
+
+    move = pair.until(running)
+    assert move["memory_total_bytes"] == 128 << 20
+    assert pair.show(server["id"])["status"] == "MIGRATING"
+    pair.json("DELETE", f"{path}/{move['id']}", "admin", status=202)
+    assert pair.settled(server["id"])["status"] == "ACTIVE"
+    _require_at(pair, server["id"], source)
+    assert _moves(pair, server["id"]) == [("live-migration", "cancelled")]
+    assert pair.call("GET", f"{path}/{move['id']}", "admin").status == 404
+
+
+def test_a_live_migration_can_be_forced_to_its_end(pair: Cloud) -> None:
+    server = pair.active()
+    source = server["OS-EXT-SRV-ATTR:host"]
+    pair.hosts[source].faults.delays["live_migrate"] = 60.0
+    pair.act(server["id"], "os-migrateLive", {"host": None, "block_migration": "auto"}, token="admin")
+    path = f"/v2.1/servers/{server['id']}/migrations"
+
+    def running() -> Any:
+        found = pair.json("GET", path, "admin")["migrations"]
+        return found and found[0]["memory_total_bytes"] and found[0]["id"]
+
+    number = pair.until(running)
+    pair.json("POST", f"{path}/{number}/action", "admin", json={"force_complete": None}, status=202)
+    assert pair.settled(server["id"])["status"] == "ACTIVE"
+    _require_at(pair, server["id"], _other(source))
+
+
+def test_evacuation_builds_the_server_of_a_dead_host_elsewhere(pair: Cloud) -> None:
+    server = pair.active()
+    source = server["OS-EXT-SRV-ATTR:host"]
+    pair.act(server["id"], "evacuate", {}, token="admin", status=400)
+    services = pair.json("GET", f"/v2.1/os-services?host={source}", "admin")["services"]
+    pair.json("PUT", f"/v2.1/os-services/{services[0]['id']}", "admin", json={"forced_down": True})
+    pair.act(server["id"], "evacuate", {}, token="admin", status=200)
+    shown = pair.settled(server["id"])
+    assert (shown["status"], shown["OS-EXT-SRV-ATTR:host"]) == ("SHUTOFF", _other(source))  # since 2.95
+    assert list(pair.allocations(server["id"])) == [_provider(pair, _other(source))]
+    assert _usage(pair, source) == 0
+    assert _moves(pair, server["id"]) == [("evacuation", "done")]
+
+
+def test_a_move_to_a_host_that_is_not_there_is_refused(pair: Cloud) -> None:
+    server = pair.active()
+    live = {"host": "nohost", "block_migration": "auto"}
+    for action, given in (("migrate", {"host": "nohost"}), ("os-migrateLive", live)):
+        error = pair.act(server["id"], action, given, token="admin", status=400)
+        assert error["badRequest"]["message"] == "Compute host nohost could not be found."
