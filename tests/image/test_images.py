@@ -258,3 +258,13 @@ def test_paths_and_methods_that_are_not_there(images: Images) -> None:
     answer = images.call("PUT", "/v2/images")
     assert answer.status == 405
     assert {"GET", "POST"} <= set(answer.headers["allow"].split(", "))
+
+
+def test_a_body_where_none_belongs_is_refused(images: Images) -> None:
+    image = images.active()
+    path = f"/v2/images/{image['id']}"
+    for method, at in (("DELETE", path), ("POST", f"{path}/actions/deactivate"), ("PUT", f"{path}/tags/x")):
+        answer = images.call(method, at, "admin", json={"force": True})
+        assert (answer.status, b"A body is not expected" in answer.body) == (400, True)
+    shown = images.show(image["id"])
+    assert (shown["status"], shown["tags"]) == ("active", [])

@@ -153,6 +153,12 @@ class TestContents:
         mine.json("DELETE", f"{path}/Tyre", "admin", status=404)
         mine.json("POST", path, "admin", json={"name": "x", "colour": 1}, status=400)
 
+    def test_an_object_of_nothing_has_no_properties(self, mine: Images) -> None:
+        made = mine.json("POST", f"{URL}/Mine/objects", "admin", json={"name": "empty"}, status=201)
+        assert not {"properties", "required"} & made.keys()
+        shown = mine.json("GET", f"{URL}/Mine/objects/empty", "admin")
+        assert (shown["properties"], shown["required"]) == ({}, [])
+
     def test_tags(self, mine: Images) -> None:
         path = f"{URL}/Mine/tags"
         made = mine.json("POST", path, "admin", json={"tags": [{"name": "a"}, {"name": "b"}]}, status=201)

@@ -106,6 +106,21 @@ def test_a_server_that_is_killed_leaves_an_image_to_begin_again_with(tmp_path: P
         assert status_of(port, image) == "active"
 
 
+def test_a_delete_during_an_upload_leaves_nothing_and_uses_no_quota(tmp_path: Path) -> None:
+    data = os.urandom(MIB)
+    with serving(tmp_path, f"[DEFAULT]\nuser_storage_quota = {6 * MIB}\n") as (port, _):
+        image = create(port)
+        connection = sending(port, f"/v2/images/{image}/file", CHUNKED, [data] * 5)
+        until(lambda: len(left(tmp_path)) == 1)
+        assert request(port, "DELETE", f"/v2/images/{image}")[0] == 204
+        connection.sendall(b"0\r\n\r\n")
+        assert b" 410 " in connection.recv(1000)
+        until(lambda: left(tmp_path) == [])
+        for _ in range(6):
+            connection = sending(port, f"/v2/images/{create(port)}/file", f"Content-Length: {MIB}", [data])
+            assert b" 204 " in connection.recv(1000)
+
+
 def upload(port: int, image: str, data: bytes) -> None:
     with contextlib.suppress(OSError):  # the server dies meanwhile
         sending(port, f"/v2/images/{image}/file", f"Content-Length: {len(data)}", [data])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import falcon
@@ -9,11 +10,23 @@ import msgspec
 
 from cumulet.image.service import ImageService
 from cumulet.kernel.errors import BadRequest, PayloadTooLarge
-from cumulet.kernel.http import Call
+from cumulet.kernel.http import Call, Reply
 
 _decode = msgspec.json.Decoder().decode
 MAX_BODY = 4 << 20
 """Bytes of a JSON body; a namespace of metadata definitions may be large."""
+Handler = Callable[..., Reply]
+
+
+def bodiless(handler: Handler) -> Handler:
+    """The handler of a change that takes no body. One that comes with it is refused, not passed over."""
+
+    def checked(call: Call[ImageService], **params: str) -> Reply:
+        if call.req.content_length or call.req.get_header("Transfer-Encoding"):
+            raise BadRequest("A body is not expected with this request.")
+        return handler(call, **params)
+
+    return checked
 
 
 def read_json(call: Call[ImageService]) -> Any:

@@ -46,7 +46,7 @@ def create(call: Call[ImageService], namespace: str) -> Reply:
             made = objects.get(connection, row.id, namespace, given.name)
     except IntegrityError as error:
         raise _conflict(error, namespace, given.name) from None
-    return Reply(views.object_(namespace, made), 201)
+    return Reply(views.made_object(namespace, made), 201)
 
 
 def show(call: Call[ImageService], namespace: str, name: str) -> Reply:

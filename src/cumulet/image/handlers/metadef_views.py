@@ -23,6 +23,13 @@ def namespace(row: Any) -> dict[str, Any]:
 
 
 def object_(namespace_name: str, one: dict[str, Any]) -> dict[str, Any]:
+    return made_object(
+        namespace_name, {**one, "required": one["required"] or [], "properties": one["properties"] or {}}
+    )
+
+
+def made_object(namespace_name: str, one: dict[str, Any]) -> dict[str, Any]:
+    """As the answer to its creation shows it: without what was not given."""
     view = _given(one)
     view["self"] = f"/v2/metadefs/namespaces/{namespace_name}/objects/{one['name']}"
     view["schema"] = "/v2/schemas/metadefs/object"
