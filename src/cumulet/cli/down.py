@@ -12,7 +12,8 @@ import typer
 
 from cumulet.cli.options import StateDir, fail, paths_of
 from cumulet.kernel.paths import Paths
-from cumulet.processes import state
+from cumulet.kernel.settings import Settings
+from cumulet.processes import agent, state
 
 _AFTER_KILL_S = 5.0
 
@@ -32,6 +33,9 @@ def down(
         if not _ended(paths, within):
             _kill(paths, known)
         typer.echo("The cloud is down.")
+    settings = Settings.load(paths)
+    if settings is not None:
+        agent.leave(settings)  # an agent that was killed could not
     if purge:
         for directory in {paths.state, paths.config, paths.logs, paths.run}:
             shutil.rmtree(directory, ignore_errors=True)

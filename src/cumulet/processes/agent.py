@@ -11,7 +11,7 @@ from typing import Final
 from cumulet import services
 from cumulet.kernel import logs, metrics
 from cumulet.kernel.settings import Settings
-from cumulet.processes import lifeline
+from cumulet.processes import lifeline, state
 from cumulet.processes.child import Announce
 
 KINDS: Final = frozenset({"network", "compute"})
@@ -40,3 +40,16 @@ def run(settings: Settings, role: str, life: int, announce: Announce) -> None:
     from cumulet.agents.host import process  # only this process has a use for it
 
     process.run(settings, stop, kinds=_enabled(settings), simulate=settings.simulate)
+    known = state.State.load(settings.paths)
+    if known is not None and known.state == state.STOPPING:
+        # The cloud ends. One that only restarts this process must find everything as it was.
+        leave(settings)
+
+
+def leave(settings: Settings) -> None:
+    """Take away what agents of this cloud have made on this machine; quick where there is nothing."""
+    if os.geteuid() != 0 or not (settings.paths.state / "agents").exists():
+        return
+    from cumulet.agents.host import process
+
+    process.leave(settings)

@@ -22,6 +22,7 @@ REPORT_S: Final = 30.0
 POLL_S: Final = 4.0
 _AGAIN_S: Final = 0.5
 _ANSWER_S: Final = 30.0
+_STOP_LOOK_S: Final = 0.25
 
 
 class NetworkPart:
@@ -33,14 +34,12 @@ class NetworkPart:
         agent: NetworkAgent,
         *,
         watch: Callable[[], Any] | None = None,
-        availability_zone: str = "nova",
         report_s: float = REPORT_S,
         poll_s: float = POLL_S,
     ) -> None:
         self._bus = bus
         self._agent = agent
         self._watch = watch
-        self._zone = availability_zone
         self._report_s = report_s
         self._poll_s = poll_s
         self._have = 0  # generation of the newest document that was taken
@@ -70,9 +69,16 @@ class NetworkPart:
             if time.monotonic() >= due or self._has_news():
                 reached = self._report() and reached
                 due = time.monotonic() + self._report_s
-            self._attention.wait(self._poll_s if reached else _AGAIN_S)
+            self._rest(stop, self._poll_s if reached else _AGAIN_S)
         self._agent.stop()
         worker.join(_ANSWER_S)
+
+    def _rest(self, stop: threading.Event, seconds: float) -> None:
+        """Until something needs attention, or it is time to ask, or to end."""
+        until = time.monotonic() + seconds
+        while not stop.is_set() and (left := until - time.monotonic()) > 0:
+            if self._attention.wait(min(left, _STOP_LOOK_S)):
+                return
 
     def _apply(self, stop: threading.Event) -> None:
         try:
@@ -156,7 +162,7 @@ class NetworkPart:
             "tunneling_ip": config.local_ip,
             "interface_mappings": dict(config.physical_interface_mappings),
             "bridge_mappings": dict(config.bridge_mappings),
-            "availability_zone": self._zone,
+            "availability_zone": config.availability_zone,
             "metadata_host": config.metadata_host,
             "metadata_port": config.metadata_port,
             "counts": counts,

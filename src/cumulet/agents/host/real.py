@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import socket
+from collections.abc import Set
 from pathlib import Path
 
-import msgspec
-
-from cumulet.agents.host.network import NetworkPart
+from cumulet.agents.host import wiring
 from cumulet.agents.host.parts import Part
-from cumulet.agents.network import options, outside
-from cumulet.agents.network.agent import NetworkAgent
-from cumulet.agents.network.watch import LinkWatch
+from cumulet.agents.network.config import AgentConfig
 from cumulet.kernel import shared_secret
 from cumulet.kernel.bus import Bus
 from cumulet.kernel.settings import Settings
@@ -23,24 +20,16 @@ def host_name() -> str:
     return socket.gethostname()
 
 
-def real_parts(bus: Bus, host: str, state_dir: Path, settings: Settings) -> list[Part]:
+def real_parts(bus: Bus, host: str, state_dir: Path, settings: Settings, kinds: Set[str]) -> list[Part]:
     """Raises ImportError where the host's tools are missing, ValueError for an option that cannot be used."""
-    from cumulet.agents.network.linux import linux_drivers
-
-    config = options.load(
-        settings.files_of("neutron"),
-        state_dir / "network",
-        defaults=metadata_of(settings),
-        host=host,
-        prefix=prefix_of(settings),
-    )
     parts: list[Part] = []
-    if outside.is_wanted(config):
-        way_out = outside.choose(config)
-        config = msgspec.structs.replace(config, bridge_mappings={outside.PHYSICAL_NETWORK: way_out.bridge})
-        parts.append(outside.OutsidePart(config, way_out))
-    agent = NetworkAgent(config, linux_drivers(config))
-    return [*parts, NetworkPart(bus, agent, watch=lambda: LinkWatch(config.host_namespace))]
+    if "network" in kinds:
+        parts += wiring.network_parts(bus, network_config(settings, host, state_dir))
+    return parts
+
+
+def network_config(settings: Settings, host: str, state_dir: Path) -> AgentConfig:
+    return wiring.agent_config(settings, host, state_dir, prefix=prefix_of(settings), defaults=metadata_of(settings))
 
 
 def metadata_of(settings: Settings) -> dict[str, object]:

@@ -24,6 +24,7 @@ class AgentConfig(Struct, frozen=True):
     vxlan_port: int = 4789
     physical_interface_mappings: dict[str, str] = field(default_factory=dict)
     bridge_mappings: dict[str, str] = field(default_factory=dict)
+    availability_zone: str = "nova"
     enable_security_group: bool = True
     enable_dhcp: bool = True
     enable_routers: bool = True

@@ -38,6 +38,7 @@ VXLAN = [
     cfg.StrOpt("local_ip", help="This host's end of VXLAN tunnels."),
     cfg.PortOpt("udp_dstport", default=4789),
 ]
+AGENT = [cfg.StrOpt("availability_zone", default="nova")]
 SECURITY_GROUP = [cfg.BoolOpt("enable_security_group", default=True)]
 
 _NONE: Mapping[str, object] = {}
@@ -48,6 +49,7 @@ def register(conf: cfg.ConfigOpts) -> None:
     conf.register_opts(LINUX_BRIDGE, group="linux_bridge")
     conf.register_opts(VXLAN, group="vxlan")
     conf.register_opts(SECURITY_GROUP, group="securitygroup")
+    conf.register_opts(AGENT, group="agent")
 
 
 def load(
@@ -75,6 +77,7 @@ def agent_config(conf: cfg.ConfigOpts, state_dir: Path, **settings: object) -> A
         "vxlan_port": conf.vxlan.udp_dstport,
         "physical_interface_mappings": _mapping("physical_interface_mappings", conf.linux_bridge),
         "bridge_mappings": _mapping("bridge_mappings", conf.linux_bridge),
+        "availability_zone": conf.agent.availability_zone,
         "enable_security_group": conf.securitygroup.enable_security_group,
         "enable_isolated_metadata": conf.enable_isolated_metadata,
         "force_metadata": conf.force_metadata,

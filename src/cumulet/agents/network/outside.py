@@ -136,7 +136,8 @@ def ensure(config: AgentConfig, outside: Outside) -> bool:
 
 
 def remove(config: AgentConfig) -> None:
-    """Take it all away; nothing is right too. Forwarding stays as it is: others may count on it by now."""
+    """Take it all away; nothing is right too. Forwarding stays as it is: others may count on it by now. What was chosen
+    stays remembered, because networks in the database have the addresses."""
     outside = remembered(config.state_dir)
     kernel = Kernel(config.host_namespace)
     try:
@@ -155,7 +156,6 @@ def remove(config: AgentConfig) -> None:
             batch.do()
     finally:
         netlink.close()
-    file_of(config.state_dir).unlink(missing_ok=True)
 
 
 def _alias(config: AgentConfig) -> str:
