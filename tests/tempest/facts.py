@@ -8,7 +8,7 @@ from typing import Any
 
 import urllib3
 
-from tests.system.cloud import Cloud, request
+from tests.system.cloud import Cloud, eventually, request
 
 SERVICES = ("compute", "image", "network", "volume", "object_store", "placement")
 
@@ -33,6 +33,11 @@ def of(cloud: Cloud, workspace: Path, files_port: int) -> dict[str, str]:
         known["IMAGE_UUID"] = _image(endpoints["image"], token, "tempest")
         known["IMAGE_ALT_UUID"] = _image(endpoints["image"], token, "tempest-alt")
         known["IMAGE_REMOTE"] = _second_endpoint(endpoints["identity"], token, "image_remote", endpoints["image"])
+    if "compute" in endpoints:
+        known |= _flavors(endpoints["compute"], token)
+        known |= {"NOVA_MAX_MV": "latest", "GUEST_USER": "cirros"}
+    if "volume" in endpoints:
+        known |= {"CINDER_MAX_MV": "latest"} | _pool(cloud, endpoints["volume"])
     if "network" in endpoints:
         known |= _network(endpoints["network"], token)
     return known
@@ -56,6 +61,34 @@ def _second_endpoint(identity: str, token: str, kind: str, url: str) -> str:
     endpoint = {"service_id": made["id"], "interface": "public", "region_id": "RegionOne", "url": url}
     _json("POST", f"{identity}/v3/endpoints", token=token, json={"endpoint": endpoint})
     return kind
+
+
+def _flavors(url: str, token: str) -> dict[str, str]:
+    """Two small flavors, the second with twice the first's memory."""
+    found = {}
+    for name, flavor_id, ram in (("FLAVOR_ID", "42", 128), ("FLAVOR_ALT_ID", "84", 256)):
+        wanted = {"id": flavor_id, "name": f"tempest-{flavor_id}", "vcpus": 1, "ram": ram, "disk": 1}
+        _json("POST", f"{url}/v2.1/flavors", token=token, json={"flavor": wanted})
+        found[name] = flavor_id
+    return found
+
+
+def _pool(cloud: Cloud, url: str) -> dict[str, str]:
+    """What the volume back end says of itself; its agent reports a moment after the start."""
+    project = _project(cloud)
+
+    def pools() -> Any:
+        path = f"{url}/v3/{project}/scheduler-stats/get_pools?detail=true"
+        return _json("GET", path, token=cloud.login())["pools"]
+
+    facts: dict[str, Any] = eventually(pools, within_s=60)[0]["capabilities"]
+    return {"STORAGE_PROTOCOL": facts["storage_protocol"], "VENDOR": facts["vendor_name"]}
+
+
+def _project(cloud: Cloud) -> str:
+    """The id of the administrator's project."""
+    url = f"{cloud.url()}/v3/projects?name=admin"
+    return str(_json("GET", url, token=cloud.login())["projects"][0]["id"])
 
 
 def _network(url: str, token: str) -> dict[str, str]:
