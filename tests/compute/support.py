@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import falcon
-
 from cumulet.agents.compute.agent import Agent
 from cumulet.compute import app
 from cumulet.compute.service import Compute
@@ -28,21 +26,23 @@ from cumulet.kernel.environment import Environment
 from cumulet.kernel.settings import Settings
 from cumulet.placement import app as placement_app
 from cumulet.simulator.compute import SimulatedHypervisor
+from tests.compute.images import IMAGE_ID, Images
 from tests.compute.network import NETWORK_ID as NETWORK_ID
 from tests.compute.network import Network
+from tests.compute.volume import Volume
 from tests.support import Client, StaticVerifier, caller
 
 PLACEMENT, NETWORK, IMAGE = "http://placement.test", "http://network.test", "http://image.test"
+VOLUME = "http://volume.test"
 CATALOG = [
     {"type": kind, "endpoints": [{"interface": "public", "url": url}]}
     for kind, url in (("placement", PLACEMENT), ("network", NETWORK), ("image", IMAGE))
-]
+] + [{"type": "block-storage", "endpoints": [{"interface": "public", "url": f"{VOLUME}/v3/service"}]}]
 LATEST = "2.104"
-IMAGE_ID = "11111111-1111-4111-8111-111111111111"
 
 
 def _caller(*roles: str, **rest: Any) -> Context:
-    return caller(*roles, token={"catalog": CATALOG}, **rest)
+    return caller(*roles, token={"catalog": CATALOG}, auth_token=rest["user_id"], **rest)
 
 
 CALLERS = {
@@ -64,7 +64,8 @@ class Peers(Session):
         return "nova"
 
     def endpoint(self, *service_types: str, interface: str = "internal") -> str:
-        return {"placement": PLACEMENT, "network": NETWORK, "image": IMAGE}[service_types[0]]
+        known = {"placement": PLACEMENT, "network": NETWORK, "image": IMAGE, "block-storage": f"{VOLUME}/v3/service"}
+        return known[service_types[0]]
 
 
 class KnownCallers(Environment):
@@ -79,24 +80,12 @@ class KnownCallers(Environment):
         return Peers(self.transport)
 
 
-def _images() -> falcon.App:
-    class One:
-        def on_get(self, req: falcon.Request, resp: falcon.Response, image_id: str) -> None:
-            if image_id != IMAGE_ID:
-                raise falcon.HTTPNotFound
-            resp.media = {"id": IMAGE_ID, "status": "active", "min_ram": 64, "min_disk": 0, "size": 1 << 20}
-
-    made = falcon.App()
-    made.add_route("/v2/images/{image_id}", One())
-    return made
-
-
 class Cloud:
     """Everything together. `options` are lines of nova.conf; `hosts` the simulated ones."""
 
     def __init__(self, state: Path, make_url: Callable[[str], str], options: str = "") -> None:
-        self.network = Network()
-        transport = Transport(local={NETWORK: self.network.app, IMAGE: _images()})
+        self.network, self.volume, self.images = Network(), Volume(), Images()
+        transport = Transport(local={NETWORK: self.network.app, VOLUME: self.volume.app, IMAGE: self.images.app})
         env = KnownCallers(Settings(state_dir=str(state)), transport)
         env.paths.make()
         for project, name in (("nova", "compute"), ("placement", "placement")):
@@ -136,7 +125,7 @@ class Cloud:
 
     def add_host(self, name: str, driver: SimulatedHypervisor | None = None) -> SimulatedHypervisor:
         """A host whose agent has reported."""
-        self.hosts[name] = driver or SimulatedHypervisor()
+        self.hosts[name] = driver or SimulatedHypervisor(upload=self.images.upload)
         agent = Agent(self.bus, {name: self.hosts[name]}, report_s=5.0)
         self._start(agent.run, self._stop)
         path = f"/v2.1/os-hypervisors/detail?hypervisor_hostname_pattern={name}"

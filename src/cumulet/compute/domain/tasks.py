@@ -66,7 +66,7 @@ def request(
     values: dict[str, Any] | None = None,
     prepare: Prepare | None = None,
 ) -> Row[Any]:
-    """Have it done; returns the server as it was before. Raises Conflict in a state that does not allow it.
+    """Have it done; returns the server as it waits for it. Raises Conflict in a state that does not allow it.
 
     `values` are columns to set at once.
     """
@@ -81,8 +81,9 @@ def request(
         servers.change(connection, server_id, compute.now(), **changes)
         work = {**(payload or {}), **more, "action_id": action_id, "generation": generation}
         enqueue(connection, jobs, task.kind, work, subject=server_id, deadline_s=task.deadline_s, ctx=ctx)
+        wanted = servers.load(connection, server_id)
     compute.wake()
-    return row
+    return wanted
 
 
 def require_allowed(row: Row[Any], task: Task, ctx: Context) -> None:

@@ -39,13 +39,12 @@ def rebuild(call: Call[Compute], server_id: str, given: Any) -> Reply:
     values |= {"image_id": image["id"], "image_properties": servers.encode(server_parts.properties_of(image))}
     password = server_parts.new_password() if body.admin_pass is UNSET else body.admin_pass
     payload = {"was": row.vm_state, "admin_password": password, "preserve_ephemeral": body.preserve_ephemeral}
-    tasks.request(call.service, call.ctx, row.id, tasks.REBUILD, payload=payload, values=values)
-    return _rebuilt(call, row.id, str(password))
+    row = tasks.request(call.service, call.ctx, row.id, tasks.REBUILD, payload=payload, values=values)
+    return _rebuilt(call, row, str(password))
 
 
-def _rebuilt(call: Call[Compute], server_id: str, password: str) -> Reply:
+def _rebuilt(call: Call[Compute], row: Row[Any], password: str) -> Reply:
     with call.service.db.read() as connection:
-        row = servers.load(connection, server_id)
         groups = server_groups.of_server(connection, row.id) if call.version >= (2, 71) else None
         states = services.host_states(call.service, connection) if call.version >= (2, 75) else {}
     seen = server_views.rights(call, row.project_id)
