@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import socket
 from collections.abc import Set
 from pathlib import Path
 
+from cumulet.agents.compute import hypervisors, login
+from cumulet.agents.compute import options as compute_options
+from cumulet.agents.compute.agent import Agent as ComputeAgent
+from cumulet.agents.compute.image_service import Glance
 from cumulet.agents.host import wiring
+from cumulet.agents.host.compute import ComputePart
 from cumulet.agents.host.parts import Part
 from cumulet.agents.network.config import AgentConfig
 from cumulet.kernel import shared_secret
@@ -25,11 +31,20 @@ def real_parts(bus: Bus, host: str, state_dir: Path, settings: Settings, kinds: 
     parts: list[Part] = []
     if "network" in kinds:
         parts += wiring.network_parts(bus, network_config(settings, host, state_dir))
+    if "compute" in kinds:
+        parts.append(compute_part(bus, host, state_dir, settings))
     return parts
 
 
 def network_config(settings: Settings, host: str, state_dir: Path) -> AgentConfig:
     return wiring.agent_config(settings, host, state_dir, prefix=prefix_of(settings), defaults=metadata_of(settings))
+
+
+def compute_part(bus: Bus, host: str, state_dir: Path, settings: Settings) -> Part:
+    conf = compute_options.read(settings.files_of("nova"))
+    config = compute_options.host_config(conf, state_dir, host=host, prefix=prefix_of(settings))
+    hypervisor = hypervisors.make(config, Glance(lambda: login.session(settings, conf)))
+    return ComputePart(bus, functools.partial(ComputeAgent, hypervisors={host: hypervisor}))
 
 
 def metadata_of(settings: Settings) -> dict[str, object]:

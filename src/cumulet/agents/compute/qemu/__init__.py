@@ -1,0 +1,1 @@
+"""Virtual machines: one QEMU process a guest, driven over its monitor. They outlive their agent."""

@@ -1,0 +1,26 @@
+"""What every part of the QEMU driver works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cumulet.agents.compute import taps
+from cumulet.agents.compute.config import HostConfig
+from cumulet.agents.compute.folders import Folders, Record
+from cumulet.agents.compute.images import ImageCache
+
+
+@dataclass(frozen=True)
+class Host:
+    config: HostConfig
+    folders: Folders
+    images: ImageCache
+
+    def plug(self, record: Record) -> None:
+        """Have the devices of its cards there, for the network agent to find."""
+        for card in record.cards:
+            taps.ensure(self.config.host_namespace, card.port_id, card.mtu)
+
+    def unplug(self, record: Record) -> None:
+        for card in record.cards:
+            taps.remove(self.config.host_namespace, card.port_id)

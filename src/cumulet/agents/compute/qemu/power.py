@@ -1,0 +1,157 @@
+"""Power of a guest: on, off, paused, saved to disk and taken up again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+from cumulet.agents.compute.folders import Record, boot_id
+from cumulet.agents.compute.qemu import command, processes
+from cumulet.agents.compute.qemu.host import Host
+from cumulet.agents.compute.qemu.monitor import Monitor, MonitorError, MonitorGone
+
+RUNNING, PAUSED, SHUTDOWN, CRASHED, SUSPENDED = 1, 3, 4, 6, 7
+MEMORY: Final = "memory"
+_SAVE_S: Final = 600.0
+_STATES: Final = {
+    "running": RUNNING,
+    "busy": RUNNING,
+    "inmigrate": RUNNING,
+    "postmigrate": PAUSED,
+    "paused": PAUSED,
+    "prelaunch": PAUSED,
+    "suspended": RUNNING,
+    "guest-panicked": CRASHED,
+    "internal-error": CRASHED,
+    "io-error": PAUSED,
+    "shutdown": SHUTDOWN,
+}
+
+
+def state_of(directory: Path) -> int:
+    status = processes.status(directory)
+    if status is None:
+        return SUSPENDED if (directory / MEMORY).exists() else SHUTDOWN
+    return _STATES.get(status, RUNNING)
+
+
+def on(host: Host, record: Record, *, paused: bool = False) -> None:
+    """Run it from its saved memory or from the start; one that runs stays as it is."""
+    directory = host.folders.of(record.id)
+    if processes.pid_of(directory) is not None:
+        return
+    wish(host, record, "paused" if paused else "running")
+    host.plug(record)
+    memory = directory / MEMORY
+    if memory.exists():
+        _restore(host, record, directory, memory)
+    else:
+        processes.start(directory, command.build(record, host.config), host.config.host_namespace)
+    _watch_memory(host, directory)
+
+
+def wish(host: Host, record: Record, wanted: str) -> None:
+    record.wanted, record.boot_id = wanted, boot_id()
+    host.folders.save(record)
+
+
+def off(host: Host, record: Record, *, within_s: float) -> None:
+    """Ask the guest to shut down, and end it when it does not in time."""
+    directory = host.folders.of(record.id)
+    wish(host, record, "stopped")
+    if processes.pid_of(directory) is None:
+        (directory / MEMORY).unlink(missing_ok=True)
+        return
+    if processes.status(directory) == "paused":
+        resume(host, record)
+        wish(host, record, "stopped")
+    if not within_s or not processes.power_down(directory, within_s):
+        processes.kill(directory)
+
+
+def pause(host: Host, record: Record) -> None:
+    with processes.monitor(host.folders.of(record.id)) as monitor:
+        monitor.ask("stop")
+    wish(host, record, "paused")
+
+
+def resume(host: Host, record: Record) -> None:
+    with processes.monitor(host.folders.of(record.id)) as monitor:
+        monitor.ask("cont")
+    wish(host, record, "running")
+
+
+def save(host: Host, record: Record) -> None:
+    """Write its memory beside its disks and end it."""
+    directory = host.folders.of(record.id)
+    if processes.pid_of(directory) is None:
+        if not (directory / MEMORY).exists():
+            raise ValueError("the guest is not running")
+        return
+    part = directory / f".{MEMORY}.part"
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        with processes.monitor(directory) as monitor:
+            monitor.ask("stop")
+            try:
+                monitor.send_file("memory", descriptor)
+                monitor.ask("migrate-set-parameters", max_bandwidth=1 << 40)
+                monitor.ask("migrate", uri="fd:memory")
+                _wait_saved(monitor)
+            except BaseException:
+                with contextlib.suppress(MonitorError, MonitorGone):
+                    monitor.ask("cont")
+                raise
+        os.fsync(descriptor)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+    part.replace(directory / MEMORY)
+    processes.kill(directory)
+    wish(host, record, "suspended")
+
+
+def _wait_saved(monitor: Monitor) -> None:
+    deadline = time.monotonic() + _SAVE_S
+    while True:
+        state = monitor.ask("query-migrate")
+        if state.get("status") == "completed":
+            return
+        if state.get("status") in ("failed", "cancelled") or time.monotonic() > deadline:
+            raise RuntimeError(f"the guest's memory could not be saved: {state.get('error-desc', 'out of time')}")
+        time.sleep(0.03)
+
+
+def _restore(host: Host, record: Record, directory: Path, memory: Path) -> None:
+    descriptor = os.open(memory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        arguments = command.build(record, host.config, incoming=f"fd:{descriptor}")
+        processes.start(directory, arguments, host.config.host_namespace, pass_fds=[descriptor])
+    finally:
+        os.close(descriptor)
+    deadline = time.monotonic() + _SAVE_S
+    with processes.monitor(directory) as monitor:
+        while monitor.ask("query-status")["status"] == "inmigrate":
+            if time.monotonic() > deadline:
+                raise RuntimeError("the guest's saved memory could not be read in time")
+            time.sleep(0.02)
+        if record.wanted != "paused":
+            monitor.ask("cont")
+    memory.unlink(missing_ok=True)
+
+
+def _watch_memory(host: Host, directory: Path) -> None:
+    if not host.config.memory_stats_s:
+        return
+    with contextlib.suppress(MonitorError, MonitorGone, TimeoutError), processes.monitor(directory) as monitor:
+        monitor.ask(
+            "qom-set",
+            path="/machine/peripheral/balloon",
+            property="guest-stats-polling-interval",
+            value=host.config.memory_stats_s,
+        )

@@ -1,0 +1,44 @@
+"""Programs of the host: run with arguments, never through a shell, and with bounds."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+_LIMITS = ("prlimit", "--as=2147483648", "--cpu=300")
+
+
+class CommandFailed(RuntimeError):
+    """A program ended with an error; the message is what it said."""
+
+
+def run(
+    arguments: Sequence[str | Path],
+    *,
+    timeout_s: float = 300.0,
+    cwd: Path | None = None,
+    pass_fds: Sequence[int] = (),
+    new_session: bool = False,
+) -> bytes:
+    """The program's output. Raises CommandFailed with the last lines it said, FileNotFoundError without the program."""
+    done = subprocess.run(  # noqa: S603 - arguments are a list, and no shell is in between
+        [str(one) for one in arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=timeout_s,
+        check=False,
+        cwd=cwd,
+        pass_fds=tuple(pass_fds),
+        start_new_session=new_session,
+    )
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+        program = Path(str(arguments[0])).name
+        raise CommandFailed(f"{program}: {'; '.join(said[-3:])}" if said else f"{program} ended with {done.returncode}")
+    return done.stdout
+
+
+def image_tool(*arguments: str | Path, timeout_s: float = 3600.0) -> bytes:
+    """qemu-img with bounds on memory and processor time, because what it reads may be made to harm."""
+    return run([*_LIMITS, "qemu-img", *arguments], timeout_s=timeout_s)
