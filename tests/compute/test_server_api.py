@@ -45,10 +45,10 @@ def test_an_image_may_be_named_as_the_root_device_as_the_stock_client_does(cloud
     ("device", "says"),
     [
         ({"uuid": "99999999-9999-4999-8999-999999999999"}, "not supported"),
-        ({"destination_type": "volume", "volume_size": 1}, "no Volume service"),
-        ({"source_type": "volume"}, "no Volume service"),
-        ({"source_type": "blank", "boot_index": -1}, "flavor"),
-        ({"boot_index": 1}, "not supported"),
+        ({"destination_type": "volume"}, "non-zero size"),
+        ({"source_type": "volume", "destination_type": "volume"}, "failed to get volume"),
+        ({"source_type": "blank", "boot_index": -1}, "Invalid device UUID"),
+        ({"boot_index": 1}, "Boot sequence"),
         ({"surplus": 1}, "surplus"),
     ],
 )

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from cumulet.compute.service import Compute
-from cumulet.kernel.client import Response, Unreachable
+from cumulet.kernel.client import Response, Session, Unreachable
 from cumulet.kernel.errors import ApiError, BadRequest, Conflict, Forbidden, NotFound, ServiceUnavailable
 from cumulet.kernel.http import Call
 
-_KINDS: Mapping[int, type[ApiError]] = {400: BadRequest, 403: Forbidden, 404: NotFound, 409: Conflict}
+VOLUME_TYPES: Final = ("block-storage", "volumev3")
+_KINDS: Mapping[int, type[ApiError]] = {
+    400: BadRequest,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    413: Forbidden,  # how Volume says that a quota is used up
+}
 
 
 def endpoint(call: Call[Compute], *service_types: str) -> str:
@@ -33,7 +40,7 @@ def ask(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """One call; every answer is returned. Raises ServiceUnavailable when there is none."""
-    url = endpoint(call, *_TYPES.get(service_type, (service_type,))) + path
+    url = _base(call, service_type) + path
     sent = {"X-Auth-Token": call.ctx.auth_token or "", **(headers or {})}
     try:
         return call.service.env.transport.request(method, url, headers=sent, json=json)
@@ -41,7 +48,18 @@ def ask(
         raise ServiceUnavailable(f"The {service_type} service does not answer.") from None
 
 
-_TYPES: Mapping[str, tuple[str, ...]] = {"volume": ("block-storage", "volumev3"), "network": ("network",)}
+def _base(call: Call[Compute], service_type: str) -> str:
+    if service_type != "volume":
+        return endpoint(call, service_type)
+    endpoint(call, *VOLUME_TYPES)
+    return volume_url(call.service.session, str(call.ctx.project_id))
+
+
+def volume_url(session: Session, project_id: str) -> str:
+    """The endpoint as the project's own members address it: it ends in the project's id. Raises LookupError."""
+    base = session.endpoint(*VOLUME_TYPES)
+    head, slash, last = base.rpartition("/")
+    return f"{head}/{project_id}" if slash and last not in ("v3", "") and not last.startswith("v3") else base
 
 
 def require(answer: Response, *, missing: str | None = None) -> Any:

@@ -12,9 +12,10 @@ from sqlalchemy.engine import Connection, Row
 from cumulet.compute.domain import instance_actions, quotas
 from cumulet.compute.domain.counters import next_number
 from cumulet.compute.service import Compute
-from cumulet.compute.tables import jobs, server_group_members, server_tags, servers
+from cumulet.compute.tables import block_devices, jobs, server_group_members, server_tags, servers
 from cumulet.kernel.context import Context
 from cumulet.kernel.errors import BadRequest, Forbidden, NotFound
+from cumulet.kernel.ids import uuid_id
 from cumulet.kernel.jobs import enqueue
 
 BOOT, DELETE, ACT, CLEAN = "server.boot", "server.delete", "server.act", "server.clean"
@@ -85,10 +86,17 @@ def _after(keys: list[tuple[sa.Column[Any], bool]], at: Row[Any]) -> sa.ColumnEl
     return sa.or_(*choices)
 
 
-def create(compute: Compute, ctx: Context, rows: list[dict[str, Any]], payload: Mapping[str, Any]) -> None:
+def create(
+    compute: Compute,
+    ctx: Context,
+    rows: list[dict[str, Any]],
+    payload: Mapping[str, Any],
+    devices: Sequence[Mapping[str, Any]] = (),
+) -> None:
     """Enter servers, what they count against the quota, their actions and their boot jobs, all or nothing.
 
-    Raises Forbidden when the quota has no room.
+    `devices` are the columns of the disks each of them has beside a local root disk. Raises Forbidden when the quota
+    has no room.
     """
     now = compute.now()
     wanted = {
@@ -106,6 +114,13 @@ def create(compute: Compute, ctx: Context, rows: list[dict[str, Any]], payload: 
         for index, row in enumerate(rows):
             row |= {"number": number + index, "created_at": now, "updated_at": now}
         connection.execute(sa.insert(servers), rows)
+        if devices:
+            disks = [
+                {"id": uuid_id(), "server_id": row["id"], "created_at": now + index, **device}
+                for row in rows
+                for index, device in enumerate(devices)
+            ]
+            connection.execute(sa.insert(block_devices), disks)
         tags = [{"server_id": row["id"], "tag": tag} for row in rows for tag in decode(row["tags"])]
         if tags:
             connection.execute(sa.insert(server_tags), tags)

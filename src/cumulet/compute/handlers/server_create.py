@@ -48,11 +48,11 @@ def create(call: Call[Compute]) -> Reply:
         place = _place(call, connection, given)
         group_id = _group(call, connection, hints)
         server_parts.require_quota(call, connection, given.metadata, given.personality)
-    image = _image(call, given, flavor)
+    disks = block_devices.resolve(call, given, flavor, most)
     networks = requested_networks.resolve(call, given, most)
     groups = requested_groups.resolve(call, given)
     reservation_id = "r-" + "".join(secrets.choice(_RESERVATION) for _ in range(8))
-    base = _row(call, given, flavor, key, image) | {
+    base = _row(call, given, flavor, key, disks) | {
         "requested_zone": place.zone,
         "security_groups": servers.encode(groups),
         "reservation_id": reservation_id,
@@ -67,14 +67,16 @@ def create(call: Call[Compute]) -> Reply:
         "node": place.node,
         "forced": place.forced,
         "admin_password": password,
+        # Volumes that are made for a server are its owner's: asked for in their name.
+        "token": ctx.auth_token if disks.to_be_made else None,
     }
     try:
-        servers.create(call.service, ctx, rows, payload)
+        servers.create(call.service, ctx, rows, payload, disks.rows)
     except Forbidden:
         if least == most:
             raise
         rows = rows[:least]
-        servers.create(call.service, ctx, rows, payload)
+        servers.create(call.service, ctx, rows, payload, disks.rows)
     if given.return_reservation_id:
         return Reply({"reservation_id": reservation_id}, 202)
     return Reply({"server": _answer(call, password, rows[0])}, 202, _location(call, rows[0]["id"]))
@@ -174,15 +176,8 @@ def _group(call: Call[Compute], connection: Connection, hints: Any) -> str | Non
         raise BadRequest(error.message) from None
 
 
-def _image(call: Call[Compute], given: ServerFields, flavor: Row[Any]) -> dict[str, Any]:
-    image_id = block_devices.root_image(given) or ""
-    if not image_id:
-        raise BadRequest("Missing imageRef attribute")
-    return server_parts.image(call, image_id, ram_mb=flavor.memory_mb, root_gb=flavor.root_gb)
-
-
 def _row(
-    call: Call[Compute], given: ServerFields, flavor: Row[Any], key: Row[Any] | None, image: dict[str, Any]
+    call: Call[Compute], given: ServerFields, flavor: Row[Any], key: Row[Any] | None, disks: block_devices.Disks
 ) -> dict[str, Any]:
     """The columns that all servers of one request share."""
     encode = servers.encode
@@ -202,8 +197,8 @@ def _row(
         "vcpus": flavor.vcpus,
         "memory_mb": flavor.memory_mb,
         "flavor": encode(server_parts.size_of(flavor)),
-        "image_id": image["id"],
-        "image_properties": encode(server_parts.properties_of(image)),
+        "image_id": disks.image_id,
+        "image_properties": encode(server_parts.properties_of(disks.image)),
         "key_name": given.key_name,
         "key_pairs": encode(server_parts.pairs_of(key)),
         "user_data": None if given.user_data is None else encode(given.user_data),
@@ -212,7 +207,7 @@ def _row(
         "system_metadata": encode({"boot_roles": ",".join(call.ctx.roles)}),
         "tags": encode([] if given.tags is UNSET else list(dict.fromkeys(given.tags))),
         "addresses": "[]",
-        "volumes": "[]",
+        "volumes": disks.short(),
         "personality": msgspec.json.encode([] if given.personality is UNSET else given.personality).decode(),
         "access_ip_v4": address_of("accessIPv4", given.access_ip_v4, 4),
         "access_ip_v6": address_of("accessIPv6", given.access_ip_v6, 6),

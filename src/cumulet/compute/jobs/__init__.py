@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from cumulet.compute.jobs import actions, boot, delete, interfaces, live, rebuild, reclaim, resize, shelve, snapshot
+from cumulet.compute.jobs import (
+    actions,
+    boot,
+    delete,
+    interfaces,
+    live,
+    rebuild,
+    reclaim,
+    resize,
+    shelve,
+    snapshot,
+    volumes,
+)
 from cumulet.kernel.jobs import JobRegistry
 
 
 def registry() -> JobRegistry:
     made = JobRegistry()
-    for module in (boot, delete, actions, rebuild, snapshot, shelve, resize, live, interfaces, reclaim):
+    for module in (boot, delete, actions, rebuild, snapshot, shelve, resize, live, interfaces, volumes, reclaim):
         module.register(made)
     return made

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection, Row
 from cumulet.compute.clients import placement
 from cumulet.compute.domain import interfaces, servers
 from cumulet.compute.domain.server_states import RUNNING
-from cumulet.compute.jobs import delete, ending, guests, ports
+from cumulet.compute.jobs import delete, disks, ending, guests, ports
 from cumulet.compute.scheduling.claim import Claimed, claim
 from cumulet.compute.scheduling.hosts import wish_of
 from cumulet.compute.service import Compute
@@ -36,6 +36,7 @@ def boot(job: Job, compute: Compute) -> None:
     if row is None:
         return
     vifs = ports.connect(compute, job, row, place.host, place.zone)
+    disks.connect(job, compute, row, place.host, job.payload.get("token"))
     row = _spawning(job, compute, row, vifs)
     if row is None:
         return
@@ -51,6 +52,7 @@ def boot(job: Job, compute: Compute) -> None:
         )
     except RemoteError as error:
         raise GiveUp(f"Host {place.host} could not build the guest: {error}") from None
+    disks.complete(job, compute, row)
     _finish(job, compute, row, place)
 
 
@@ -132,7 +134,7 @@ def _finish(job: Job, compute: Compute, row: Row[Any], place: Claimed) -> None:
 
 def _forget_password(connection: Connection, job: Job) -> None:
     """A job that is over is kept for a while; what it was told in confidence is not."""
-    rest = {name: value for name, value in job.payload.items() if name != "admin_password"}
+    rest = {name: value for name, value in job.payload.items() if name not in ("admin_password", "token")}
     connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(payload=servers.encode(rest)))
 
 

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from cumulet.compute.clients import placement
-from cumulet.compute.domain import moves, servers
-from cumulet.compute.jobs import ending, ports
+from cumulet.compute.domain import block_devices, moves, servers
+from cumulet.compute.jobs import disks, ending, ports
 from cumulet.compute.jobs.work import is_up
 from cumulet.compute.service import Compute
 from cumulet.compute.tables import jobs, server_group_members, server_tags
@@ -41,6 +41,7 @@ def delete(job: Job, compute: Compute) -> None:
         ending.enter_event(compute, connection, job, _EVENT, row.host)
         connection.execute(sa.delete(server_group_members).where(server_group_members.c.server_id == row.id))
         connection.execute(sa.delete(server_tags).where(server_tags.c.server_id == row.id))
+        block_devices.delete_all(connection, row.id)
         now = compute.now()
         for move in moves.open_of(connection, row.id):
             moves.change(connection, move.uuid, now, status="confirmed" if move.status == "finished" else "error")
@@ -59,6 +60,7 @@ def _take_back(job: Job, compute: Compute, row: Row[Any]) -> None:
     vifs = servers.decode(row.addresses)
     kept = {vif["id"] for vif in vifs if vif["preserve"]} | _requested(compute, job)
     ports.disconnect(compute, job, row, kept)
+    disks.disconnect(job, compute, row)
     for consumer in (row.id, *(move.uuid for move in under_way)):
         placement.release(compute.session, consumer)
 
@@ -112,5 +114,7 @@ def clean(job: Job, compute: Compute) -> None:
     with compute.db.write() as connection:
         now = servers.load_any(connection, row.id, lock=True)
         if now is not None and now.vm_state == "error" and not now.deleted:
-            servers.change(connection, row.id, now.updated_at, host=None, node=None, addresses="[]")
+            block_devices.delete_all(connection, row.id)
+            values = {"host": None, "node": None, "addresses": "[]", "volumes": "[]"}
+            servers.change(connection, row.id, now.updated_at, **values)
         job.complete(connection)

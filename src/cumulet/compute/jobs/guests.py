@@ -11,6 +11,7 @@ from cumulet.compute.clients import vendor_data
 from cumulet.compute.clients.surroundings import with_surroundings
 from cumulet.compute.domain import block_devices, servers
 from cumulet.compute.domain.instance_documents import Facts, documents
+from cumulet.compute.jobs import disks
 from cumulet.compute.service import Compute
 from cumulet.kernel.jobs import Retry
 
@@ -33,6 +34,7 @@ def describe(compute: Compute, row: Row[Any], *, admin_password: str | None = No
         "flavor": servers.decode(row.flavor),
         "image_id": row.image_id,
         "image": servers.decode(row.image_properties) if row.image_id else {},
+        "volumes": [disks.disk(device) for device in devices if device.connection_info is not None],
         "vifs": [vif_of(vif) for vif in servers.decode(row.addresses)],
         "config_drive": row.config_drive,
         "admin_password": admin_password,

@@ -55,6 +55,8 @@ def claim(compute: Compute, row: Row[Any], place: dict[str, Any], flavor: dict[s
     `flavor`: the one it is to have, if not its own.
     """
     flavor = flavor or msgspec.json.decode(row.flavor)
+    if row.image_id is None:
+        flavor = flavor | {"disk": 0}  # its root disk is a volume
     session, wanted = compute.session, resources_of(flavor)
     held = placement.allocations(session, row.id)["allocations"]
     if held:

@@ -40,22 +40,46 @@ class File(Struct, forbid_unknown_fields=True):
     contents: str
 
 
-class BlockDevice(Struct, forbid_unknown_fields=True):
-    """One entry of `block_device_mapping_v2`."""
+Size = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Device = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9._/-]*$")]
+Word = Annotated[str, Meta(max_length=255)]
+Identifier = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9._-]*$")]
 
-    source_type: Literal["image", "volume", "snapshot", "blank"]
-    destination_type: Literal["local", "volume"] = "local"
-    uuid: Annotated[str, Meta(max_length=255)] | None = None
+
+class LegacyDevice(Struct, forbid_unknown_fields=True):
+    """One entry of `block_device_mapping`, the first of two syntaxes."""
+
+    virtual_name: Word | None = None
+    volume_id: Uuid | None = None
+    snapshot_id: Uuid | None = None
+    volume_size: Size | None = None
+    device_name: Device | None = None
+    delete_on_termination: bool = False
+    no_device: Any = None
+    connection_info: str | None = None
+
+
+class BlockDevice(Struct, forbid_unknown_fields=True):
+    """One entry of `block_device_mapping_v2`. `volume_size` in GB, of a swap disk in MB."""
+
+    source_type: Literal["image", "volume", "snapshot", "blank"] | None = None
+    destination_type: Literal["local", "volume"] | None = None
+    uuid: Identifier | None = None
     boot_index: int | None = None
     delete_on_termination: bool = False
-    device_name: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
-    device_type: str | None = None
-    disk_bus: str | None = None
-    guest_format: str | None = None
-    volume_size: int | None = None
-    volume_type: str | None = None
-    no_device: bool = False
+    device_name: Device | None = None
+    device_type: Word | None = None
+    disk_bus: Word | None = None
+    guest_format: Word | None = None
+    volume_size: Size | None = None
+    volume_type: Word | None = None
+    no_device: Any = None
     tag: DeviceTag | UnsetType = UNSET
+    image_id: Uuid | None = None
+    volume_id: Uuid | None = None
+    snapshot_id: Uuid | None = None
+    virtual_name: Word | None = None
+    connection_info: str | None = None
 
 
 class Hints(Struct):
@@ -76,6 +100,7 @@ class ServerFields(Struct, forbid_unknown_fields=True, kw_only=True):
     image_ref: str | None = field(name="imageRef", default=None)
     admin_pass: str | UnsetType = field(name="adminPass", default=UNSET)
     metadata: Metadata = {}
+    block_device_mapping: list[LegacyDevice] = []
     block_device_mapping_v2: list[BlockDevice] = []
     networks: list[Network] | Literal["auto", "none"] | UnsetType = UNSET
     disk_config: DiskConfig | UnsetType = field(name="OS-DCF:diskConfig", default=UNSET)

@@ -1,0 +1,205 @@
+"""The volumes of a server on a host: made, reserved, exported to it, given back. Every step may be repeated."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
+from cumulet.compute.clients import volume
+from cumulet.compute.domain import block_devices, servers
+from cumulet.compute.service import Compute
+from cumulet.compute.tables import compute_nodes
+from cumulet.kernel.jobs import GiveUp, Job, Retry
+
+log = logging.getLogger(__name__)
+_LOOK_S = 0.2
+HOST = "compute_host"  # to which host a stored connection leads
+_FAILED = ("error", "error_extending", "error_managing")
+
+
+def connector(compute: Compute, host: str, device: str | None = None) -> dict[str, Any]:
+    """A host as Volume's exports need to know it (Block Storage API, Update attachment)."""
+    with compute.db.read() as connection:
+        address = connection.execute(
+            sa.select(compute_nodes.c.host_ip).where(compute_nodes.c.host == host)
+        ).scalar_one_or_none()
+    return {
+        "host": host,
+        "ip": address or "127.0.0.1",
+        "platform": "x86_64",
+        "os_type": "linux",
+        "multipath": False,
+        "mountpoint": device,
+    }
+
+
+def disk(device: Row[Any]) -> dict[str, Any]:
+    """A volume as the host's driver takes it (`agents.compute.protocols.Disk`)."""
+    return {
+        "volume_id": device.volume_id,
+        "device": device.device_name or "/dev/vdb",
+        "connection": servers.decode(device.connection_info),
+        "boot_index": device.boot_index,
+        "bus": device.disk_bus,
+        "device_type": device.device_type,
+        "tag": device.tag,
+        "serial": device.volume_id,
+        "size_gb": device.volume_size,
+    }
+
+
+def _change(job: Job, compute: Compute, device: Row[Any], **values: Any) -> Row[Any]:
+    with compute.db.write() as connection:
+        job.fence(connection)
+        block_devices.change(connection, device.id, **values)
+        if "volume_id" in values:
+            block_devices.tell_server(compute, connection, device.server_id)
+        row = block_devices.by_id(connection, device.id)
+    if row is None:
+        raise GiveUp("The disk is not the server's any more.")
+    return row
+
+
+# -- there ---------------------------------------------------------------------------------------------------------
+
+
+def connect(job: Job, compute: Compute, row: Row[Any], host: str, token: str | None = None) -> None:
+    """Have every volume of the server made and exported to this host, with the connection in its row.
+
+    `token` is the user's, for volumes that have to be made. Raises Retry while one is being made, GiveUp.
+    """
+    with compute.db.read() as connection:
+        devices = block_devices.volumes_of(connection, row.id)
+    devices = [_made(job, compute, row, device, token) for device in devices]
+    for device in devices:
+        connect_one(job, compute, _ready(job, compute, device), host)
+
+
+def _made(job: Job, compute: Compute, row: Row[Any], device: Row[Any], token: str | None) -> Row[Any]:
+    if device.volume_id is not None:
+        return device
+    made = volume.find(compute.session, device.id) if job.attempts > 1 else None
+    if made is None:
+        if token is None:
+            raise GiveUp("Whoever asked for the server is not known any more, so its volume cannot be made.")
+        values: dict[str, Any] = {"size": device.volume_size, "name": "", "description": ""}
+        for name, value in (
+            ("imageRef", device.image_id if device.source_type == "image" else None),
+            ("snapshot_id", device.snapshot_id),
+            ("volume_type", device.volume_type),
+        ):
+            if value is not None:
+                values[name] = value
+        made = volume.create(compute.session, token, row.project_id, device.id, values)
+    return _change(job, compute, device, volume_id=made["id"], volume_size=made["size"])
+
+
+def _ready(job: Job, compute: Compute, device: Row[Any]) -> Row[Any]:
+    """Wait until a volume that was made for the server is there."""
+    if device.source_type == "volume" or device.attachment_id is not None:
+        return device
+    while True:
+        found = volume.volume(compute.session, device.volume_id)
+        if found is None:
+            raise GiveUp(f"Volume {device.volume_id} could not be found.")
+        if found["status"] in _FAILED:
+            raise GiveUp(f"Volume {device.volume_id} could not be made.")
+        if found["status"] in ("available", "in-use", "reserved"):
+            return device
+        if job.remaining_s() <= _LOOK_S:
+            raise Retry(_LOOK_S, f"Volume {device.volume_id} is {found['status']}.")
+        job.wait(_LOOK_S)
+
+
+def connect_one(job: Job, compute: Compute, device: Row[Any], host: str) -> Row[Any]:
+    """Reserve one volume and have it exported to the host.
+
+    One that is exported to another host gets a second attachment, which its row has from now on; `let_go` ends the
+    first when the guest is not there any more.
+    """
+    known = servers.decode(device.connection_info)
+    if known is not None and known[HOST] == host:
+        return device
+    if device.attachment_id is None:
+        device = reserve(job, compute, device)
+    attachment_id = device.attachment_id
+    if known is not None:
+        attachment_id = volume.attach(compute.session, device.volume_id, device.server_id)["id"]
+    info = volume.connect(compute.session, attachment_id, connector(compute, host, device.device_name))
+    values = {"attachment_id": attachment_id, "connection_info": servers.encode(info | {HOST: host})}
+    return _change(job, compute, device, **values)
+
+
+def reserve(job: Job, compute: Compute, device: Row[Any]) -> Row[Any]:
+    found = volume.attachments(compute.session, device.server_id, device.volume_id) if job.attempts > 1 else []
+    made = found[0] if found else volume.attach(compute.session, device.volume_id, device.server_id)
+    return _change(job, compute, device, attachment_id=made["id"])
+
+
+def complete(job: Job, compute: Compute, row: Row[Any]) -> None:
+    """The guest has all of them."""
+    with compute.db.read() as connection:
+        devices = block_devices.volumes_of(connection, row.id)
+    for device in devices:
+        job.check()
+        if device.attachment_id is not None:
+            volume.complete(compute.session, device.attachment_id)
+
+
+# -- elsewhere -----------------------------------------------------------------------------------------------------
+
+
+def let_go(job: Job, compute: Compute, row: Row[Any]) -> None:
+    """End the attachments that are not in the rows: those of a host the server left, or never came to."""
+    with compute.db.read() as connection:
+        devices = block_devices.volumes_of(connection, row.id)
+    if not devices:
+        return
+    kept = {device.attachment_id for device in devices}
+    for one in volume.attachments(compute.session, row.id):
+        job.check()
+        if one["id"] not in kept:
+            volume.detach(compute.session, one["id"])
+
+
+# -- gone ----------------------------------------------------------------------------------------------------------
+
+
+def disconnect(job: Job, compute: Compute, row: Row[Any]) -> None:
+    """After the guest: end every attachment of the server, and delete the volumes that go with it."""
+    with compute.db.read() as connection:
+        devices = block_devices.volumes_of(connection, row.id)
+    if not devices:
+        return
+    for one in volume.attachments(compute.session, row.id):
+        job.check()
+        volume.detach(compute.session, one["id"])
+    for device in devices:
+        volume_id = device.volume_id
+        if volume_id is None:
+            # Made by a job that was interrupted before it could write so.
+            made = volume.find(compute.session, device.id)
+            volume_id = None if made is None else made["id"]
+        if volume_id is not None and (device.delete_on_termination or device.volume_id is None):
+            job.check()
+            reason = volume.delete(compute.session, volume_id)
+            if reason is not None:
+                log.warning("volume %s of server %s was not deleted: %s", volume_id, row.id, reason)
+
+
+def forget_connections(job: Job, compute: Compute, row: Row[Any]) -> None:
+    """For a server that leaves its host and keeps its volumes (shelved, offloaded): reserved, and exported nowhere."""
+    with compute.db.read() as connection:
+        devices = [one for one in block_devices.volumes_of(connection, row.id) if one.volume_id is not None]
+    for device in devices:
+        job.check()
+        if device.connection_info is None:
+            continue
+        former = device.attachment_id
+        made = volume.attach(compute.session, device.volume_id, row.id)["id"]
+        _change(job, compute, device, attachment_id=made, connection_info=None)
+        if former is not None:
+            volume.detach(compute.session, former)
