@@ -13,12 +13,14 @@ from cumulet.kernel.jobs import JobRegistry
 from cumulet.kernel.migrate import Schema
 from cumulet.kernel.policy import Policy
 from cumulet.volume import jobs, methods, options, policies, resource_filters
-from cumulet.volume.domain import types
+from cumulet.volume.domain import group_types, types
+from cumulet.volume.domain.keys import Keys
 from cumulet.volume.errors import error_body
 from cumulet.volume.microversions import VERSIONS
 from cumulet.volume.paths import ProjectPaths, SameProject
 from cumulet.volume.routes import ROUTES
 from cumulet.volume.service import Volume
+from cumulet.volume.vault import Vault
 
 SCHEMA = Schema("volume", "cumulet.volume.migrations")
 REFUSAL: Final = "Policy doesn't allow {rule} to be performed."
@@ -33,6 +35,7 @@ def build_service(env: Environment) -> Volume:
         db=env.database("volume", conf),
         policy=Policy(conf, policies.rules(), config_dir=env.paths.config / "cinder", refusal=REFUSAL),
         now=clock.now,
+        keys=Keys(Vault(env.paths.keys / "volume-keys.key"), clock.now),
         filters=resource_filters.load(conf, env.paths.config / "cinder"),
     )
 
@@ -53,6 +56,7 @@ def build_api(volume: Volume) -> Callable[..., Iterable[bytes]]:
 def prepare(volume: Volume, passwords: Any) -> None:
     """What a cloud has from its first start: the default volume type."""
     types.ensure_default(volume)
+    group_types.ensure_default(volume)
 
 
 def build_jobs(volume: Volume) -> JobRegistry:

@@ -23,6 +23,9 @@ DEFAULT = [
     cfg.IntOpt("quota_backup_gigabytes", default=1000, min=-1),
     cfg.IntOpt("quota_groups", default=10, min=-1),
     cfg.IntOpt("quota_consistencygroups", default=10, min=-1),
+    cfg.IntOpt("message_ttl", default=2_592_000, min=1, help="Seconds for which messages are kept."),
+    cfg.StrOpt("backup_driver", default="cinder.backup.drivers.posix.PosixBackupDriver"),
+    cfg.StrOpt("default_group_type", help="The group type that `group_types/default` shows."),
     cfg.IntOpt("per_volume_size_limit", default=-1, min=-1),
     cfg.ListOpt(
         "scheduler_default_filters",

@@ -83,6 +83,7 @@ class Agent:
             self.manageable_snapshots,
             self.backup,
             self.restore,
+            self.verify_backup,
             self.delete_backup,
         )
         return {f"volume.{method.__name__}": method for method in plain}
@@ -236,6 +237,10 @@ class Agent:
             self._driver(backend).opened(volume_id, writable=True, key=key) as device,
         ):
             self._repository().restore(wanted, device)
+
+    def verify_backup(self, call: Call, backup: dict[str, Any], backend: str | None = None) -> None:
+        """Raises BadBackup for one that is not there as its digest says."""
+        self._repository().verify(msgspec.convert(backup, Backup))
 
     def delete_backup(self, call: Call, backup: dict[str, Any], backend: str | None = None) -> None:
         wanted = msgspec.convert(backup, Backup)

@@ -31,6 +31,7 @@ is deleted rightly. Sizes are GiB, times seconds. What is raised arrives as `Rem
 | volume.manageable_snapshots | known | [Manageable] |
 | volume.backup | backup: Backup | BackedUp |
 | volume.restore | backup: Backup, volume_id, key | |
+| volume.verify_backup | backup: Backup | (raises BadBackup) |
 | volume.delete_backup | backup: Backup | |
 | volume.report | (agent to "engine") report: Report | |
 

@@ -12,7 +12,7 @@ from cumulet.kernel.context import Context
 from cumulet.kernel.errors import BadRequest, Conflict, InternalError, ServiceUnavailable
 from cumulet.kernel.jobs import enqueue
 from cumulet.volume.clients import compute
-from cumulet.volume.domain import attaching, attachments, volumes
+from cumulet.volume.domain import attaching, attachments, qos_specs, volumes
 from cumulet.volume.service import Volume
 from cumulet.volume.tables import jobs
 
@@ -41,7 +41,15 @@ def connect(
         raise InternalError(f"Unable to fetch connection information from backend: {error.message}") from None
     except BusError as error:
         raise ServiceUnavailable(f"The back end of volume {row.id} does not answer: {error}") from None
+    answer["data"]["qos_specs"] = _limits(volume, row)
     return answer
+
+
+def _limits(volume: Volume, row: Row[Any]) -> dict[str, str] | None:
+    """What the hypervisor is to hold the volume to: its type's QoS specs."""
+    with volume.db.read() as connection:
+        type_row = volumes.type_of(connection, row)
+        return None if type_row is None else qos_specs.for_type(connection, type_row.qos_specs_id)
 
 
 def disconnect(volume: Volume, ctx: Context, row: Row[Any], attachment_id: str) -> None:
@@ -109,7 +117,7 @@ def shown(info: ConnectionInfo, row: Row[Any], attachment_id: str | None = None)
         "qos_specs": None,
         "access_mode": "rw",
         **info.get("data", {}),
-        "encrypted": row.encrypted,
+        "encrypted": row.encrypted and not info.get("data", {}).get("decrypted", False),
         "cacheable": False,
     }
     if attachment_id is not None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from cumulet.volume.service import Volume
-from cumulet.volume.tables import snapshots, volume_types, volumes
+from cumulet.volume.tables import backups, groups, snapshots, volume_types, volumes
 
 Count = Callable[[Volume, Connection, str], dict[str, int]]
 
@@ -49,9 +49,22 @@ def _counted(resource: str, rows: list[tuple[Any, ...]], *, sized: bool) -> dict
     return dict(found)
 
 
+def _backups(volume: Volume, connection: Connection, project_id: str) -> dict[str, int]:
+    query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(backups.c.size), 0))
+    number, size = connection.execute(query.where(backups.c.project_id == project_id)).one()
+    return {"backups": int(number), "backup_gigabytes": int(size)}
+
+
+def _groups(volume: Volume, connection: Connection, project_id: str) -> dict[str, int]:
+    query = sa.select(sa.func.count()).select_from(groups).where(groups.c.project_id == project_id)
+    return {"groups": int(connection.execute(query).scalar_one())}
+
+
 COUNTERS: Final[list[tuple[tuple[str, ...], Count]]] = [
     (("volumes", "gigabytes"), _volumes),
     (("snapshots", "gigabytes"), _snapshots),
+    (("backups", "backup_gigabytes"), _backups),
+    (("groups",), _groups),
 ]
 """(resources or their prefixes, what counts them)"""
 

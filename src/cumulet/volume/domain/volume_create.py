@@ -13,7 +13,7 @@ from cumulet.kernel.errors import BadRequest, NotFound
 from cumulet.kernel.ids import uuid_id
 from cumulet.kernel.jobs import enqueue
 from cumulet.volume.clients import image as images
-from cumulet.volume.domain import quotas, services, types, volumes
+from cumulet.volume.domain import backups, encryption, groups, quotas, services, types, volumes
 from cumulet.volume.errors import not_found
 from cumulet.volume.scheduling.filters import ZONES
 from cumulet.volume.service import Volume
@@ -62,6 +62,9 @@ def create(volume: Volume, ctx: Context, request: Request) -> Row[Any]:
         type_row = _type(volume, connection, ctx, request, source, image)
         _may_be_multiattach(volume, ctx, type_row)
         zone = _zone(volume, connection, request, source, type_row)
+        if request.group_id is not None:
+            group = groups.for_volume(connection, ctx, request.group_id, type_row.id)
+            source.host = source.host or group.host
         volume_id = enter(
             volume,
             connection,
@@ -126,6 +129,9 @@ def enter(
         "created_at": volume.now(),
         **values,
     }
+    if type_row.encryption is not None and volume.keys is not None and "encryption_key_id" not in values:
+        bits = encryption.bits(encryption.of_row(type_row) or {})
+        row["encryption_key_id"] = volume.keys.create(connection, project_id=project_id, bits=bits)
     connection.execute(sa.insert(table).values(**row))
     volumes.enter_metadata(connection, row["id"], "user", metadata or {})
     volumes.enter_metadata(connection, row["id"], "image", image_metadata or {})
@@ -142,6 +148,8 @@ def _source(connection: Connection, ctx: Context, request: Request, image: dict[
         return _from_snapshot(connection, ctx, request.snapshot_id)
     if request.source_volid is not None:
         return _from_volume(connection, ctx, request.source_volid)
+    if request.backup_id is not None:
+        return _from_backup(connection, ctx, request)
     if image is not None:
         return _from_image(image, request.size)
     return _Source()
@@ -185,6 +193,19 @@ def _from_volume(connection: Connection, ctx: Context, volume_id: str) -> _Sourc
     )
 
 
+def _from_backup(connection: Connection, ctx: Context, request: Request) -> _Source:
+    row = backups.load_any(connection, request.backup_id or "")
+    if row is None or (row.project_id != ctx.project_id and not ctx.is_admin):
+        raise not_found("Backup", request.backup_id)
+    if row.status != "available" or row.digest is None:
+        raise BadRequest("Invalid backup: Backup status must be available")
+    if request.size is not None and request.size < row.size:
+        raise BadRequest(
+            f"Invalid input received: Volume size {request.size}GB cannot be smaller than the backup size {row.size}GB."
+        )
+    return _Source(smallest=row.size)
+
+
 def _from_image(image: dict[str, Any], size: int | None) -> _Source:
     if image.get("status") != "active":
         raise BadRequest(f"Invalid input received: Image {image['id']} is not active.")
@@ -202,7 +223,7 @@ def _from_image(image: dict[str, Any], size: int | None) -> _Source:
 
 
 def _size(request: Request, source: _Source) -> int:
-    made_from_own = request.snapshot_id is not None or request.source_volid is not None
+    made_from_own = any(each is not None for each in (request.snapshot_id, request.source_volid, request.backup_id))
     if request.size is None:
         if not made_from_own:
             raise BadRequest("Invalid input received: Volume size 'None' must be an integer and greater than 0")

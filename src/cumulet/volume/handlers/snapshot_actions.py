@@ -8,6 +8,7 @@ from typing import Any, Final
 from cumulet.kernel.http import Call, Reply
 from cumulet.volume import bodies
 from cumulet.volume.domain import snapshot_states, snapshots
+from cumulet.volume.handlers import manageable
 from cumulet.volume.handlers.snapshots import checked
 from cumulet.volume.service import Volume
 
@@ -42,8 +43,9 @@ ACTIONS: dict[str, Action] = {
     "os-force_delete": _force_delete,
     "os-reset_status": _reset_status,
     "os-update_snapshot_status": _update_status,
+    "os-unmanage": manageable.unmanage_snapshot,
 }
-"""Other nouns add theirs (os-unmanage)."""
+"""By the name in the body."""
 
 
 def act(call: Call[Volume], snapshot_id: str) -> Reply:

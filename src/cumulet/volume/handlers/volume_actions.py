@@ -10,7 +10,7 @@ from cumulet.kernel.http import Call, Reply
 from cumulet.volume import bodies, views
 from cumulet.volume.bodies import boolean, convert
 from cumulet.volume.domain import types, volume_actions, volumes
-from cumulet.volume.handlers import volume_access, volume_admin, volume_attaching
+from cumulet.volume.handlers import manageable, volume_access, volume_admin, volume_attaching
 from cumulet.volume.schemas.actions import Extend, ImageMetadata, MetadataKey, Reimage, Retype, Revert, Upload
 from cumulet.volume.service import Volume
 
@@ -177,8 +177,9 @@ ACTIONS: dict[str, Action] = {
     "os-migrate_volume": volume_admin.migrate,
     "os-migrate_volume_completion": volume_admin.migrate_completion,
     "os-extend_volume_completion": volume_admin.extend_completion,
+    "os-unmanage": manageable.unmanage,
 }
-"""Other nouns add theirs (os-unmanage)."""
+"""By the name in the body."""
 
 
 def act(call: Call[Volume], volume_id: str) -> Reply:

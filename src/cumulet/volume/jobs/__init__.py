@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from cumulet.kernel.jobs import JobRegistry
 from cumulet.volume.jobs import (
+    backups,
+    groups,
+    manageable,
     snapshots,
     upkeep,
     volume_create,
@@ -22,6 +25,9 @@ _MODULES = (
     volume_migrate,
     volume_revert,
     snapshots,
+    backups,
+    groups,
+    manageable,
     upkeep,
 )
 

@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy.engine import Connection, Row
 
 from cumulet.kernel.jobs import Job
-from cumulet.volume.domain import volumes
+from cumulet.volume.domain import messages, volumes
 from cumulet.volume.service import Volume
 
 LOG = logging.getLogger(__name__)
+_NO_BACKEND = "No valid backend was found"
 
 
 def still(volume: Volume, job: Job) -> Row[Any] | None:
@@ -47,4 +48,18 @@ def error(
 
 
 def tell(volume: Volume, connection: Connection, job: Job, kind: str, resource_id: str, reason: str) -> None:
+    """Enter a message that its user finds under `/messages`; the log has the reason itself."""
     LOG.warning("%s %s: %s (%s)", kind.lower(), resource_id, reason, job.request_id)
+    action, detail = messages.BY_JOB.get(job.kind, ("001", "001"))
+    if reason.startswith(_NO_BACKEND):
+        action, detail = messages.NO_BACKEND
+    messages.enter(
+        volume,
+        connection,
+        project_id=job.row.project_id or "",
+        request_id=job.request_id,
+        kind=kind,
+        resource_id=resource_id,
+        action=action,
+        detail=detail,
+    )

@@ -9,8 +9,9 @@ from sqlalchemy.engine import Connection, Row
 from cumulet.kernel.client import Unreachable
 from cumulet.kernel.jobs import GiveUp, Job, JobRegistry, Retry
 from cumulet.volume.clients import image as images
-from cumulet.volume.domain import snapshots, volumes
+from cumulet.volume.domain import backups, snapshots, volumes
 from cumulet.volume.jobs import backend, ending, placing
+from cumulet.volume.jobs import backups as backup_jobs
 from cumulet.volume.service import Volume
 
 _ELSEWHERE = ("NoSpace", "NoSuchBackend")
@@ -63,7 +64,20 @@ def _make(job: Job, volume: Volume, row: Row[Any], host: str, *, step: str) -> d
         method, args = "from_image", {"image": image}
     given = {"volume": backend.wanted(row, key=key, source_key=source_key), **args}
     made: dict[str, Any] = backend.call(job, volume, host, method, given, step=step, timeout_s=backend.LONG_S)
+    backup_id = job.payload.get("backup_id")
+    if backup_id is not None:
+        _fill(job, volume, row, host, backup_id)
     return made
+
+
+def _fill(job: Job, volume: Volume, row: Row[Any], host: str, backup_id: str) -> None:
+    """With a backup's bytes, before anybody may use it."""
+    with volume.db.read() as connection:
+        backup = backups.load_any(connection, backup_id)
+        parents = [] if backup is None else backups.chain(connection, backup)
+    if backup is None or backup.digest is None:
+        raise GiveUp(f"Backup {backup_id} is not there any more.")
+    backup_jobs.fill(job, volume, row, host, backup, parents)
 
 
 def _method(volume: Volume, row: Row[Any]) -> tuple[str, dict[str, Any], str | None]:

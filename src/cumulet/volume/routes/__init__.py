@@ -5,7 +5,7 @@ Paths are without the project's id: `paths.ProjectPaths` takes it out.
 
 from __future__ import annotations
 
-from cumulet.volume.routes import attachments, operators, snapshots, types, versions, volumes
+from cumulet.volume.routes import attachments, backups, extras, groups, operators, snapshots, types, versions, volumes
 
 ROUTES = (
     *versions.ROUTES,
@@ -13,5 +13,8 @@ ROUTES = (
     *snapshots.ROUTES,
     *attachments.ROUTES,
     *types.ROUTES,
+    *backups.ROUTES,
+    *groups.ROUTES,
+    *extras.ROUTES,
     *operators.ROUTES,
 )

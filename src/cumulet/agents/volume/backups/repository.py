@@ -15,7 +15,7 @@ import msgspec
 
 from cumulet.agents.volume.backups import manifest as contents
 from cumulet.agents.volume.backups.manifest import BLOCK, BLOCKS, MANIFEST, ZERO, Manifest, Object
-from cumulet.agents.volume.backups.restoring import restore
+from cumulet.agents.volume.backups.restoring import restore, verify
 from cumulet.agents.volume.durable import sync_directory, write_durably
 from cumulet.agents.volume.protocols import BackedUp, Backup, BadBackup, BlockDevice
 
@@ -66,11 +66,17 @@ class Repository:
 
     def restore(self, wanted: Backup, device: BlockDevice) -> None:
         """Make the first `wanted.size` bytes of the device what they were. Raises BadBackup before it writes."""
+        restore(self._chain(wanted), device)
+
+    def verify(self, wanted: Backup) -> None:
+        """Read all of it. Raises BadBackup."""
+        verify(self._chain(wanted))
+
+    def _chain(self, wanted: Backup) -> list[tuple[Path, str, str]]:
         if wanted.digest is None:
             raise BadBackup(f"Nothing says what backup {wanted.id} has to be.")
         chain = [(self._folder(part.container), part.id, part.digest) for part in wanted.parents]
-        chain.append((self._folder(wanted.container or _container(wanted.id)), wanted.id, wanted.digest))
-        restore(chain, device)
+        return [*chain, (self._folder(wanted.container or _container(wanted.id)), wanted.id, wanted.digest)]
 
     def delete(self, wanted: Backup) -> None:
         """One that is not there is right too."""

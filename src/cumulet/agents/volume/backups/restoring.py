@@ -38,14 +38,9 @@ class _Part(NamedTuple):
 def restore(chain: Sequence[tuple[Path, str, str]], device: BlockDevice) -> None:
     """Write what the last of `chain` (folder, id, digest; oldest first) held. Raises BadBackup before anything is
     written."""
-    parts = _checked(chain)
-    last = parts[-1]
+    last, table, plan = _verified(chain)
     if last.manifest.size > device.size:
         raise BadBackup("The volume is smaller than the backup.")
-    table = contents.read_blocks(last.folder, last.manifest)
-    plan = _plan(parts, table)
-    for take in plan:
-        _object(take)
     for number in range(len(table) // len(ZERO)):
         if table[number * 32 : number * 32 + 32] == ZERO:
             offset = number * BLOCK
@@ -53,6 +48,20 @@ def restore(chain: Sequence[tuple[Path, str, str]], device: BlockDevice) -> None
     for take in plan:
         _write(take, table, last.manifest.size, device)
     device.flush()
+
+
+def verify(chain: Sequence[tuple[Path, str, str]]) -> None:
+    """Read everything that a restoration needs. Raises BadBackup."""
+    _verified(chain)
+
+
+def _verified(chain: Sequence[tuple[Path, str, str]]) -> tuple[_Part, bytes, list[_Take]]:
+    parts = _checked(chain)
+    table = contents.read_blocks(parts[-1].folder, parts[-1].manifest)
+    plan = _plan(parts, table)
+    for take in plan:
+        _object(take)
+    return parts[-1], table, plan
 
 
 def _checked(chain: Sequence[tuple[Path, str, str]]) -> list[_Part]:

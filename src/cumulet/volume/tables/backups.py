@@ -1,0 +1,38 @@
+"""Backups: where each is, what it was made of, and by which digest it is known again."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from cumulet.kernel.columns import identifier, json_text, key, moment
+from cumulet.volume.tables.base import count, name, table
+
+backups = table(
+    "backups",
+    key(),
+    identifier("volume_id", index=True),
+    identifier("snapshot_id", nullable=True),
+    identifier("parent_id", nullable=True, index=True),
+    sa.Column("project_id", sa.String(255), nullable=False),
+    name("user_id"),
+    name(),
+    sa.Column("description", sa.Text),
+    sa.Column("status", sa.String(64), nullable=False),
+    sa.Column("fail_reason", sa.String(255)),
+    count("size"),
+    sa.Column("object_count", sa.Integer),
+    sa.Column("container", sa.String(255)),
+    sa.Column("availability_zone", sa.String(255)),
+    name("host"),
+    sa.Column("service", sa.String(255)),
+    sa.Column("digest", sa.String(64)),
+    identifier("encryption_key_id", nullable=True),
+    identifier("restore_volume_id", nullable=True),
+    sa.Column("previous_status", sa.String(64)),  # of the volume or snapshot it is made of
+    json_text("metadata"),
+    moment("data_timestamp"),
+    moment("created_at", False),
+    moment("updated_at"),
+    sa.Index("ix_backups_project", "project_id", "created_at", "id"),
+    sa.Index("ix_backups_created", "created_at", "id"),
+)
