@@ -28,10 +28,14 @@ class ProjectPaths:
         self._app = app
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        match = _PROJECT.match(environ.get("PATH_INFO", ""))
+        path = environ.get("PATH_INFO", "")
+        match = _PROJECT.match(path)
         if match is not None:
             environ[_KEY] = match[1]
-            environ["PATH_INFO"] = f"/v3{match[2] or '/'}"
+            path = environ["PATH_INFO"] = f"/v3{match[2] or '/'}"
+        if path.endswith("/") and path not in ("/", "/v3/"):
+            # `/volumes/` is a volume without an id, of which there is none, and not the list.
+            environ["PATH_INFO"] = f"{path}-/-"
         return self._app(environ, _with_old_name(start_response))
 
 

@@ -112,7 +112,8 @@ def create(call: Call[Volume]) -> Reply:
             "Since microversion 3.66 the 'force' option is invalid for this request. For backward compatability, "
             "however, when the 'force' flag is passed with a value evaluating to True, it is silently ignored."
         )
-    name, description = stripped(given.name), stripped(given.description)
+    name = stripped(given.name if given.name is not None else given.display_name)
+    description = stripped(given.description if given.description is not None else given.display_description)
     for key, text in (("name", name), ("description", description)):
         if text is not None and len(text) > 255:
             raise refused(key, text, "It has at most 255 characters.")

@@ -11,6 +11,8 @@ class NewSnapshot(Struct, forbid_unknown_fields=True):
     volume_id: Uuid
     name: str | None = None
     description: str | None = None
+    display_name: str | None = None
+    display_description: str | None = None
     force: bool | int | str | UnsetType | None = UNSET
     metadata: Metadata | None = None
 
