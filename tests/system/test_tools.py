@@ -14,16 +14,13 @@ from pathlib import Path
 import pytest
 import urllib3
 
+from tests.clients import OPENSTACK, WITHOUT
 from tests.system.cloud import Cloud, a_cloud, environment, eventually, request
-
-SUITES = (Path(".suites"), Path(os.environ.get("CUMULET_SUITES", ".suites")))
-OPENSTACK = next((suite / "bin/openstack" for suite in SUITES if (suite / "bin/openstack").exists()), None)
-
 
 # -- the stock client ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(OPENSTACK is None, reason="python-openstackclient is not installed (scripts/tempest makes .suites)")
+@pytest.mark.skipif(OPENSTACK is None, reason=WITHOUT)
 @pytest.mark.parametrize("user", ["admin", "demo"])
 def test_openrc_logs_the_stock_client_in(cloud: Cloud, user: str) -> None:
     program = " ".join(cloud.command("openrc", "--user", user))
@@ -38,7 +35,7 @@ def test_openrc_logs_the_stock_client_in(cloud: Cloud, user: str) -> None:
     assert {"ID": token["project_id"], "Name": user} in projects
 
 
-@pytest.mark.skipif(OPENSTACK is None, reason="python-openstackclient is not installed (scripts/tempest makes .suites)")
+@pytest.mark.skipif(OPENSTACK is None, reason=WITHOUT)
 def test_clouds_yaml_logs_the_stock_client_in(cloud: Cloud) -> None:
     given = environment() | {"OS_CLIENT_CONFIG_FILE": str(cloud.directory / "etc" / "clouds.yaml")}
     done = subprocess.run(
