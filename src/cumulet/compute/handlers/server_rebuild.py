@@ -49,6 +49,7 @@ def _rebuilt(call: Call[Compute], row: Row[Any], password: str) -> Reply:
         states = services.host_states(call.service, connection) if call.version >= (2, 75) else {}
     seen = server_views.rights(call, row.project_id)
     shown = server_views.detailed(call, row, seen, states, extended=False, groups=groups)
+    shown.pop("OS-EXT-SRV-ATTR:user_data", None)
     if call.version >= (2, 54):
         shown["key_name"] = row.key_name
     if call.version >= (2, 57):

@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection, Row
 
 from cumulet.compute.clients import placement
 from cumulet.compute.domain import moves, servers, tasks
-from cumulet.compute.jobs import ending, guests, moving, ports
+from cumulet.compute.jobs import disks, ending, guests, moving
 from cumulet.compute.jobs.work import Work, handler, is_for
 from cumulet.compute.service import Compute
 from cumulet.kernel.jobs import Backoff, GiveUp, Job, JobRegistry
@@ -27,6 +27,7 @@ def _live(work: Work) -> None:
     row, source, dest = work.row, move.source_compute, move.dest_compute
     if not has_arrived(work, move):
         _require_wanted(work)
+        disks.connect(work.job, work.compute, row, dest)
         guest = guests.describe(work.compute, row)
         copy = work.payload["copy_disks"]
         copies = row.image_id is not None if copy is None else copy
@@ -44,7 +45,8 @@ def has_arrived(work: Work, move: Row[Any]) -> bool:
 def settle(work: Work, move: Row[Any]) -> None:
     """It runs there now, whatever comes."""
     dest = move.dest_compute
-    ports.bind(work.compute, work.job, work.row, dest, moving.zone_of(work, dest))
+    moving.go_to(work, dest)
+    moving.settle(work)
     placement.release(work.compute.session, move.uuid)
     after: dict[str, Any] = moving.arrive(work, move)
     work.finish(_LIVE, dest, moving.end_move(work, move.uuid, "completed"), progress=0, **after)

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection, Row
 from cumulet.compute.clients import placement
 from cumulet.compute.domain import moves, servers, services, tasks
 from cumulet.compute.domain.server_states import RUNNING, SHUTDOWN
-from cumulet.compute.jobs import ending, ports
+from cumulet.compute.jobs import disks, ending, ports
 from cumulet.compute.jobs.work import Work, forget_password, is_for
 from cumulet.compute.scheduling.claim import claim
 from cumulet.compute.service import Compute
@@ -96,6 +96,18 @@ def failed(event: str, *, status: str = "error", vm_state: str | None = None) ->
     return give_up
 
 
+def go_to(work: Work, host: str) -> None:
+    """Have ports and volumes lead to this host; those of volumes to the other stay until `settle`."""
+    ports.bind(work.compute, work.job, work.row, host, zone_of(work, host))
+    disks.connect(work.job, work.compute, work.row, host)
+
+
+def settle(work: Work) -> None:
+    """The server is where it is to be: its volumes lead there and nowhere else."""
+    disks.complete(work.job, work.compute, work.row)
+    disks.let_go(work.job, work.compute, work.row)
+
+
 def go_back(work: Work, move: Row[Any], *, power_on: bool, restart: bool = True) -> None:
     """Have the server on the host it came from, and nothing of it on the other. Each step may be repeated.
 
@@ -107,9 +119,10 @@ def go_back(work: Work, move: Row[Any], *, power_on: bool, restart: bool = True)
             work.insist(dest, "destroy", server_id=row.id)
         else:
             work.insist(dest, "cancel_live", server_id=row.id)
-        ports.bind(work.compute, work.job, row, source, zone_of(work, source))
+        go_to(work, source)
     if restart and dest is not None:
         work.insist(source, "revert_resize", server_id=row.id, power_on=power_on)
+    settle(work)
     owner = {"project_id": row.project_id, "user_id": row.user_id}
     placement.hand_over(work.compute.session, move.uuid, row.id, kind="INSTANCE", **owner)
 

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from cumulet.compute.clients import placement
 from cumulet.compute.domain import moves, servers, tasks
 from cumulet.compute.domain.server_states import RUNNING, SHUTDOWN
-from cumulet.compute.jobs import ending, guests, live, moving, ports
+from cumulet.compute.jobs import ending, guests, live, moving
 from cumulet.compute.jobs.work import Work, fails_to_error, handler
 from cumulet.kernel.jobs import Backoff, JobRegistry
 
@@ -60,7 +60,7 @@ def _move(work: Work) -> None:
 def _carry(work: Work, move: Any, flavor: dict[str, Any], *, power_on: bool) -> None:
     offer = work.ask(move.source_compute, "send", _COPY_S, server_id=work.row.id)
     work.change(moving.end_move(work, move.uuid, "post-migrating"), task_state="resize_migrated")
-    ports.bind(work.compute, work.job, work.row, move.dest_compute, moving.zone_of(work, move.dest_compute))
+    moving.go_to(work, move.dest_compute)
     row = work.change(task_state="resize_finish")
     guest = guests.describe(work.compute, row) | {"flavor": flavor}
     work.ask(move.dest_compute, "receive", _COPY_S, guest=guest, offer=offer, power_on=power_on)
@@ -69,6 +69,7 @@ def _carry(work: Work, move: Any, flavor: dict[str, Any], *, power_on: bool) -> 
 def _confirm(work: Work) -> None:
     move = moving.move_of(work)
     work.insist(move.source_compute, "confirm_resize", server_id=work.row.id)
+    moving.settle(work)
     placement.release(work.compute.session, move.uuid)
     work.finish(_CONFIRM, move.source_compute, moving.end_move(work, move.uuid, "confirmed"), **_as_before(work))
 
@@ -97,7 +98,7 @@ def _revert(work: Work) -> None:
 
 def _evacuate(work: Work) -> None:
     move = moving.take_room(work, status="pre-migrating", task_state="rebuilding")
-    ports.bind(work.compute, work.job, work.row, move.dest_compute, moving.zone_of(work, move.dest_compute))
+    moving.go_to(work, move.dest_compute)
     row = work.change(task_state="rebuild_spawning")
     guest = guests.describe(work.compute, row, admin_password=work.payload.get("admin_password"))
     work.ask(move.dest_compute, "spawn", _BUILD_S, guest=guest)
@@ -105,6 +106,7 @@ def _evacuate(work: Work) -> None:
     if work.payload["stopped"]:
         work.ask(move.dest_compute, "stop", server_id=row.id)
         after = {"vm_state": "stopped", "power_state": SHUTDOWN}
+    moving.settle(work)
     placement.release(work.compute.session, move.uuid)
     after |= moving.arrive(work, move) | {"launched_at": work.compute.now(), "fault": None}
     # What is still there on the dead host is destroyed when its agent reports again.

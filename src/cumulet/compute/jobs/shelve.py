@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 from cumulet.compute.clients import image, placement
 from cumulet.compute.domain import servers, tasks
 from cumulet.compute.domain.server_states import RUNNING, SHUTDOWN
-from cumulet.compute.jobs import ending, guests, ports
+from cumulet.compute.jobs import disks, ending, guests, ports
 from cumulet.compute.jobs.snapshot import UPLOAD_S, discard
 from cumulet.compute.jobs.work import Work, fails_back, fails_to_error, handler, is_for
 from cumulet.compute.scheduling.claim import claim
@@ -84,6 +84,7 @@ def _leave_host(work: Work) -> None:
     if row.host is not None:
         work.insist(row.host, "destroy", server_id=row.id)
     ports.bind(work.compute, work.job, row, "")
+    disks.forget_connections(work.job, work.compute, row)
     placement.release(work.compute.session, row.id)
 
 
@@ -110,11 +111,13 @@ def _build(work: Work) -> None:
     place = claim(work.compute, work.row, work.payload["place"])
     row = work.change(task_state="spawning", host=place.host, node=place.node, availability_zone=place.zone)
     ports.bind(work.compute, work.job, row, place.host, place.zone)
+    disks.connect(work.job, work.compute, row, place.host)
     guest = guests.describe(work.compute, row)
     image_id = servers.decode(row.system_metadata).get("shelved_image_id")
     if image_id is not None:
         guest |= {"image_id": image_id, "image": image.show(work.compute.session, image_id)}
     work.ask(place.host, "spawn", _BUILD_S, guest=guest)
+    disks.complete(work.job, work.compute, row)
 
 
 def _unshelving_failed(job: Job, compute: Compute, connection: Connection, reason: str) -> None:

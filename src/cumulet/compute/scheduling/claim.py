@@ -27,9 +27,9 @@ class Claimed(NamedTuple):
     zone: str
 
 
-def resources_of(flavor: dict[str, Any]) -> dict[str, int]:
-    """What a server takes, by resource class; a volume-less disk counts root, ephemeral and swap."""
-    disk = flavor["disk"] + flavor["ephemeral"] + -(-flavor["swap"] // 1024)
+def resources_of(flavor: dict[str, Any], *, local_root: bool = True) -> dict[str, int]:
+    """What a server takes of a host, by resource class; a root disk that is a volume takes nothing of it."""
+    disk = (flavor["disk"] if local_root else 0) + flavor["ephemeral"] + -(-flavor["swap"] // 1024)
     wanted = {"VCPU": flavor["vcpus"], "MEMORY_MB": flavor["ram"], "DISK_GB": disk}
     for key, value in flavor["extra_specs"].items():
         name = key.removeprefix("resources:")
@@ -57,7 +57,7 @@ def claim(compute: Compute, row: Row[Any], place: dict[str, Any], flavor: dict[s
     flavor = flavor or msgspec.json.decode(row.flavor)
     if row.image_id is None:
         flavor = flavor | {"disk": 0}  # its root disk is a volume
-    session, wanted = compute.session, resources_of(flavor)
+    session, wanted = compute.session, resources_of(flavor, local_root=row.image_id is not None)
     held = placement.allocations(session, row.id)["allocations"]
     if held:
         return _of_provider(compute, row, next(iter(held)))
