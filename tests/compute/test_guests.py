@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from cumulet.compute.domain import guests
+from cumulet.compute.domain import guest_passwords, guests
 from tests.compute.support import Cloud
 
 
@@ -25,6 +25,17 @@ def test_what_boots_are_told_in_confidence_is_forgotten(running: Cloud) -> None:
     with running.service.db.read() as connection:
         rows = connection.exec_driver_sql("select payload from jobs").scalars().all()
     assert not any("s3cr3t-of-mine" in row for row in rows)
+
+
+def test_the_password_a_guest_left_is_its_owners(running: Cloud) -> None:
+    server_id = running.active()["id"]
+    path = f"/v2.1/servers/{server_id}/os-server-password"
+    assert running.json("GET", path) == {"password": ""}
+    guest_passwords.store(running.service, server_id, "ZW5jcnlwdGVk")
+    assert running.json("GET", path, "reader") == {"password": "ZW5jcnlwdGVk"}
+    assert running.call("DELETE", path, "reader").status == 403
+    running.json("DELETE", path, status=204)
+    assert running.json("GET", path) == {"password": ""}
 
 
 def test_a_refusing_guest_is_a_conflict_with_its_reason(running: Cloud) -> None:

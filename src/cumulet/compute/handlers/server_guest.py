@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy.engine import Row
 
 from cumulet.compute.bodies import convert
-from cumulet.compute.domain import instance_actions, server_states, servers
+from cumulet.compute.domain import guest_passwords, instance_actions, server_states, servers
 from cumulet.compute.handlers import server_access
 from cumulet.compute.schemas.server_actions import ChangePassword
 from cumulet.compute.service import Compute
 from cumulet.kernel.bus import BusError, RemoteError
 from cumulet.kernel.errors import BadRequest, Conflict
-from cumulet.kernel.http import Call, Reply
+from cumulet.kernel.http import NO_CONTENT, Call, Reply
 
 _ACCEPTED = Reply(status=202)
 _GUEST_S = 30.0
@@ -54,6 +54,21 @@ def change_password(call: Call[Compute], server_id: str, given: Any) -> Reply:
     event = "compute_set_admin_password"
     _ask(call, row, "changePassword", event, "set_password", password=body.admin_pass)
     return _ACCEPTED
+
+
+def password(call: Call[Compute], server_id: str) -> Reply:
+    """What the guest left for its owner, encrypted with the owner's key; empty when it left nothing."""
+    with call.service.db.read() as connection:
+        row = server_access.load(call, connection, server_id, "os-server-password:show")
+    return Reply({"password": row.admin_password_encrypted or ""})
+
+
+def clear_password(call: Call[Compute], server_id: str) -> Reply:
+    """It is forgotten here; the guest's own password stays."""
+    with call.service.db.read() as connection:
+        row = server_access.load(call, connection, server_id, "os-server-password:clear")
+    guest_passwords.clear(call.service, row.id)
+    return NO_CONTENT
 
 
 def crash_dump(call: Call[Compute], server_id: str, given: Any) -> Reply:

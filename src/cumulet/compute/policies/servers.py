@@ -30,10 +30,11 @@ _ACTIONS = {
             *("servers:create_image", "servers:rebuild", "servers:resize", "servers:confirm_resize"),
             *("servers:revert_resize", "servers:trigger_crash_dump", "os-create-backup", "os-rescue", "os-unrescue"),
             *("os-shelve:shelve", "os-shelve:unshelve", "os-admin-password", "os-remote-consoles"),
-            *("os-deferred-delete:restore", "os-deferred-delete:force"),
+            *("os-deferred-delete:restore", "os-deferred-delete:force", "os-server-password:clear"),
         ),
         MEMBER,
     ),
+    "os-server-password:show": READER,
     **dict.fromkeys(
         (
             *("os-migrate-server:migrate", "os-migrate-server:migrate_live", "os-migrations:index"),

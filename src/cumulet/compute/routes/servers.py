@@ -42,6 +42,8 @@ ROUTES = (
     Route("POST", f"{_ONE}/remote-consoles", consoles.create, since=(2, 6)),
     Route("GET", "/v2.1/os-console-auth-tokens/{token}", consoles.show_token),
     Route("GET", f"{_ONE}/diagnostics", server_guest.diagnostics),
+    Route("GET", f"{_ONE}/os-server-password", server_guest.password),
+    Route("DELETE", f"{_ONE}/os-server-password", server_guest.clear_password),
     Route("GET", f"{_ONE}/topology", server_guest.topology, since=(2, 78)),
     Route("GET", f"{_ONE}/migrations", migrations.index, since=(2, 23)),
     Route("GET", f"{_ONE}/migrations/{{migration_id}}", migrations.show, since=(2, 23)),
