@@ -231,7 +231,7 @@ class Lab:
         for host in self.hosts:
             NetworkAgent(host.config, linux_drivers(host.config)).purge()
         for space in self.spaces:
-            for pid in _inhabitants(space.name):
+            for pid in inhabitants(space.name):
                 processes.end(pid)
             space.close()
         left = netns.names(self.prefix)
@@ -240,7 +240,7 @@ class Lab:
         assert not left, f"the agents have left namespaces behind: {left}"
 
 
-def _inhabitants(namespace: str) -> list[int]:
+def inhabitants(namespace: str) -> list[int]:
     number = netns.identity(namespace)
     found = []
     for entry in Path("/proc").iterdir():
