@@ -24,14 +24,15 @@ OPTIONS: Final = {
     "server_group_members": "server_group_members",
 }
 """resource -> its option in `[quota]`"""
-NETWORK: Final = ("fixed_ips", "floating_ips", "security_groups", "security_group_rules", "networks")
-"""What Network counts now; shown as unlimited up to microversion 2.35."""
+NETWORK: Final = ("fixed_ips", "floating_ips", "security_groups", "security_group_rules")
+"""What Network counts now; limits up to microversion 2.35 are kept and shown, and have no effect."""
 DEFAULT_CLASS: Final = "default"
 
 
 def class_limits(compute: Compute, connection: Connection, name: str = DEFAULT_CLASS) -> dict[str, int]:
     """The limits of a class: the options, with what was set for it."""
     limits = {resource: int(compute.conf.quota[option]) for resource, option in OPTIONS.items()}
+    limits |= dict.fromkeys(NETWORK, -1)
     for wanted in {DEFAULT_CLASS, name}:
         rows = connection.execute(sa.select(quota_classes).where(quota_classes.c.class_name == wanted))
         limits |= {row.resource: row.limit for row in rows}
@@ -50,7 +51,7 @@ def limits(compute: Compute, connection: Connection, project_id: str, user_id: s
 
 def used(connection: Connection, project_id: str, user_id: str | None = None) -> dict[str, int]:
     """instances, cores and ram of live servers; key pairs are a user's, not a project's."""
-    found = dict.fromkeys(OPTIONS, 0)
+    found = dict.fromkeys((*OPTIONS, *NETWORK), 0)
     for vcpus, memory, number in connection.execute(_summed(project_id, user_id)):
         found["cores"] += vcpus * number
         found["ram"] += memory * number

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from cumulet.compute.domain import quotas
 from cumulet.compute.service import Compute
@@ -10,6 +10,8 @@ from cumulet.kernel.errors import BadRequest
 from cumulet.kernel.http import Call, Reply
 
 _MAXIMUM = 2**31 - 1
+_NETWORK: Final = (2, 35)  # the last microversions with Network's resources
+_CLASS_NETWORK: Final = (2, 49)
 _FILES = ("injected_files", "injected_file_content_bytes", "injected_file_path_bytes")
 
 
@@ -17,13 +19,12 @@ def _may(call: Call[Compute], rule: str, project_id: str | None = None) -> None:
     call.service.policy.can(call.ctx, f"os_compute_api:{rule}", {"project_id": project_id})
 
 
-def _shown(call: Call[Compute], limits: dict[str, Any], unlimited: Any) -> dict[str, Any]:
+def _shown(call: Call[Compute], limits: dict[str, Any], network_until: tuple[int, int] = _NETWORK) -> dict[str, Any]:
     """What a microversion shows: Network's resources up to 2.35, injected files up to 2.56."""
     hidden = set(_FILES) if call.version >= (2, 57) else set()
-    found = {key: value for key, value in limits.items() if key not in hidden}
-    if call.version < (2, 36):
-        found |= {key: unlimited for key in quotas.NETWORK if key != "networks"}
-    return found
+    if call.version > network_until:
+        hidden |= set(quotas.NETWORK)
+    return {key: value for key, value in limits.items() if key not in hidden}
 
 
 def _user(call: Call[Compute]) -> str | None:
@@ -35,7 +36,7 @@ def show(call: Call[Compute], project_id: str) -> Reply:
     call.service.projects.require(project_id)
     with call.service.db.read() as connection:
         limits = quotas.limits(call.service, connection, project_id, _user(call))
-    return Reply({"quota_set": {"id": project_id, **_shown(call, limits, -1)}})
+    return Reply({"quota_set": {"id": project_id, **_shown(call, limits)}})
 
 
 def detail(call: Call[Compute], project_id: str) -> Reply:
@@ -46,7 +47,7 @@ def detail(call: Call[Compute], project_id: str) -> Reply:
         limits = quotas.limits(call.service, connection, project_id, user_id)
         used = quotas.used(connection, project_id, user_id)
     each = {key: {"limit": limit, "in_use": used[key], "reserved": 0} for key, limit in limits.items()}
-    return Reply({"quota_set": {"id": project_id, **_shown(call, each, {"limit": -1, "in_use": 0, "reserved": 0})}})
+    return Reply({"quota_set": {"id": project_id, **_shown(call, each)}})
 
 
 def defaults(call: Call[Compute], project_id: str) -> Reply:
@@ -54,16 +55,21 @@ def defaults(call: Call[Compute], project_id: str) -> Reply:
     call.service.projects.require(project_id)
     with call.service.db.read() as connection:
         limits = quotas.class_limits(call.service, connection)
-    return Reply({"quota_set": {"id": project_id, **_shown(call, limits, -1)}})
+    return Reply({"quota_set": {"id": project_id, **_shown(call, limits)}})
 
 
 def _changes(call: Call[Compute], name: str) -> tuple[dict[str, int], bool]:
-    """The limits of a body; Network's are accepted and have no effect here, as in the original."""
+    """The limits of a body."""
     body = call.raw_json()
     inner = body.get(name) if isinstance(body, dict) and set(body) == {name} else None
     if not isinstance(inner, dict):
         raise BadRequest(f"Invalid input for field/attribute {name}. It is an object of limits.")
-    known = set(_shown(call, dict.fromkeys(quotas.OPTIONS), None)) | {"force", "tenant_id"}
+    everything = dict.fromkeys((*quotas.OPTIONS, *quotas.NETWORK))
+    network_until = _CLASS_NETWORK if name == "quota_class_set" else _NETWORK
+    known = set(_shown(call, everything, network_until)) | {"force", "tenant_id"}
+        "force",
+        "tenant_id",
+    }
     unknown = sorted(set(inner) - known)
     if unknown:
         raise BadRequest(f"Additional properties are not allowed ({', '.join(unknown)} was unexpected)")
@@ -91,9 +97,8 @@ def update(call: Call[Compute], project_id: str) -> Reply:
     _may(call, "os-quota-sets:update", project_id)
     changes, force = _changes(call, "quota_set")
     call.service.projects.require(project_id)
-    own = {key: limit for key, limit in changes.items() if key in quotas.OPTIONS}
-    limits = quotas.set_limits(call.service, project_id, _user(call), own, force=force)
-    return Reply({"quota_set": _shown(call, limits, -1)})
+    limits = quotas.set_limits(call.service, project_id, _user(call), changes, force=force)
+    return Reply({"quota_set": _shown(call, limits)})
 
 
 def delete(call: Call[Compute], project_id: str) -> Reply:
@@ -110,12 +115,10 @@ def show_class(call: Call[Compute], name: str) -> Reply:
 
 
 def _class(call: Call[Compute], limits: dict[str, int]) -> dict[str, Any]:
-    """Up to 2.49 without server groups; Network's as in quota sets, and with 2.50 no longer."""
-    found = _shown(call, limits, -1)
+    """Up to 2.49 with Network's resources, since then with server groups."""
+    found = _shown(call, limits, _CLASS_NETWORK)
     if call.version < (2, 50):
         found = {key: value for key, value in found.items() if not key.startswith("server_group")}
-    elif call.version < (2, 57):
-        found = {key: value for key, value in found.items() if key not in quotas.NETWORK}
     return found
 
 
@@ -124,8 +127,7 @@ def update_class(call: Call[Compute], name: str) -> Reply:
     if not 1 <= len(name) <= 255:
         raise BadRequest("The name of a quota class has 1 to 255 characters.")
     changes, _ = _changes(call, "quota_class_set")
-    own = {key: limit for key, limit in changes.items() if key in quotas.OPTIONS}
-    return Reply({"quota_class_set": _class(call, quotas.set_class(call.service, name, own))})
+    return Reply({"quota_class_set": _class(call, quotas.set_class(call.service, name, changes))})
 
 
 def limits(call: Call[Compute]) -> Reply:
@@ -159,9 +161,9 @@ def limits(call: Call[Compute]) -> Reply:
         absolute["maxImageMeta"] = allowed["metadata_items"]
     if call.version < (2, 36):
         absolute |= {
-            "maxTotalFloatingIps": -1,
-            "maxSecurityGroups": -1,
-            "maxSecurityGroupRules": -1,
+            "maxTotalFloatingIps": allowed["floating_ips"],
+            "maxSecurityGroups": allowed["security_groups"],
+            "maxSecurityGroupRules": allowed["security_group_rules"],
             "totalFloatingIpsUsed": 0,
             "totalSecurityGroupsUsed": 0,
         }
