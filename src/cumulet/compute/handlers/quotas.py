@@ -67,9 +67,6 @@ def _changes(call: Call[Compute], name: str) -> tuple[dict[str, int], bool]:
     everything = dict.fromkeys((*quotas.OPTIONS, *quotas.NETWORK))
     network_until = _CLASS_NETWORK if name == "quota_class_set" else _NETWORK
     known = set(_shown(call, everything, network_until)) | {"force", "tenant_id"}
-        "force",
-        "tenant_id",
-    }
     unknown = sorted(set(inner) - known)
     if unknown:
         raise BadRequest(f"Additional properties are not allowed ({', '.join(unknown)} was unexpected)")
