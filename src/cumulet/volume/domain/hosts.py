@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from cumulet.volume.service import Volume
 from cumulet.volume.tables import snapshots, volumes
 
 
@@ -44,3 +45,12 @@ def usage(connection: Connection, host: str) -> list[Use]:
 
 def _summed(project: sa.Column[Any], size: sa.Column[Any]) -> sa.Select[Any]:
     return sa.select(project, sa.func.count(), sa.func.sum(size)).select_from(project.table).group_by(project)
+
+
+def rename(volume: Volume, old: str, new: str) -> int:
+    """What was on a back end, or on one of its pools, is on another name of it; how many volumes."""
+    rest = sa.func.substr(volumes.c.host, len(old) + 1)
+    here = sa.or_(volumes.c.host == old, sa.func.substr(volumes.c.host, 1, len(old) + 1) == f"{old}#")
+    renamed = sa.literal(new).concat(rest)
+    with volume.db.write() as connection:
+        return int(connection.execute(sa.update(volumes).where(here).values(host=renamed)).rowcount)

@@ -129,3 +129,12 @@ def set_log_levels(volume: Volume, rows: list[Row[Any]], prefix: str, level: str
 
 def log_levels(row: Row[Any]) -> dict[str, str]:
     return msgspec.json.decode(row.log_levels, type=dict[str, str])
+
+
+def remove(volume: Volume, host: str, binary: str) -> None:
+    """Forget a service and its pools. Raises the 404."""
+    with volume.db.write() as connection:
+        row = load(connection, host, binary)
+        connection.execute(sa.delete(volume_services).where(volume_services.c.id == row.id))
+        if binary == VOLUME:
+            connection.execute(sa.delete(pools).where(pools.c.backend == host))

@@ -80,3 +80,9 @@ def of(volume: Volume, connection: Connection, project_id: str, resources: set[s
 
 def _asked(names: tuple[str, ...], resources: set[str]) -> bool:
     return any(each == name or each.startswith(f"{name}_") for each in resources for name in names)
+
+
+def projects(connection: Connection) -> list[str]:
+    """Every project that has a volume."""
+    query = sa.select(volumes.c.project_id).distinct().order_by(volumes.c.project_id)
+    return list(connection.execute(query).scalars())
