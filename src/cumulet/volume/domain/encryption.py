@@ -37,7 +37,7 @@ def create(volume: Volume, type_id: str, values: Encryption) -> Encryption:
         if of(connection, type_id, lock=True) is not None:
             raise BadRequest(f"Volume type encryption for type {type_id} already exists.")
         _unused(connection, type_id, "Cannot create encryption specs. Volume type in use.")
-        made = {"encryption_id": uuid_id(), **values}
+        made = {"encryption_id": uuid_id(), "created_at": volume.now(), **values}
         _store(volume, connection, type_id, made)
         return made
 
@@ -48,7 +48,7 @@ def update(volume: Volume, type_id: str, encryption_id: str, changes: Encryption
         if found is None or found["encryption_id"] != encryption_id:
             raise _none(type_id)
         _unused(connection, type_id, "Cannot update encryption specs. Volume type in use.")
-        _store(volume, connection, type_id, found | changes)
+        _store(volume, connection, type_id, found | changes | {"updated_at": volume.now()})
 
 
 def delete(volume: Volume, type_id: str, encryption_id: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from cumulet.kernel.errors import BadRequest, NotFound
 from cumulet.kernel.http import Call, Reply
+from cumulet.volume import views
 from cumulet.volume.bodies import convert, inner
 from cumulet.volume.domain import encryption
 from cumulet.volume.handlers import volume_access
@@ -14,7 +15,7 @@ from cumulet.volume.schemas.encryption import ChangedEncryption, NewEncryption
 from cumulet.volume.service import Volume
 
 _RULE: Final = "volume_extension:volume_type_encryption"
-_TIMES: Final = ("created_at", "updated_at", "deleted_at", "deleted")
+_SHOWN: Final = (*encryption.FIELDS, "encryption_id")
 
 
 def _checked_provider(provider: Any) -> str:
@@ -29,8 +30,9 @@ def index(call: Call[Volume], type_id: str) -> Reply:
         found = encryption.of(connection, type_id)
     if found is None:
         return Reply({})
-    shown: dict[str, Any] = {"volume_type_id": type_id, **found}
-    return Reply(shown | dict.fromkeys(_TIMES[:3]) | {"deleted": False})
+    shown = {"volume_type_id": type_id, **{key: found[key] for key in _SHOWN}}
+    times = {key: views.time(found.get(key)) for key in ("created_at", "updated_at")}
+    return Reply(shown | times | {"deleted_at": None, "deleted": False})
 
 
 def show(call: Call[Volume], type_id: str, key: str) -> Reply:
@@ -38,7 +40,7 @@ def show(call: Call[Volume], type_id: str, key: str) -> Reply:
     may(call, f"{_RULE}:get")
     with call.service.db.read() as connection:
         found = encryption.of(connection, type_id)
-    if found is None or key not in (*encryption.FIELDS, "encryption_id", "volume_type_id"):
+    if found is None or key not in (*_SHOWN, "volume_type_id"):
         raise NotFound(f"Volume type encryption for type {type_id} does not exist.")
     return Reply({key: {"volume_type_id": type_id, **found}[key]})
 
@@ -53,7 +55,7 @@ def create(call: Call[Volume], type_id: str) -> Reply:
         "key_size": given.key_size,
     }
     made = encryption.create(call.service, type_id, values)
-    return Reply({"encryption": {"volume_type_id": type_id, **made}})
+    return Reply({"encryption": {"volume_type_id": type_id, **{key: made[key] for key in _SHOWN}}})
 
 
 def update(call: Call[Volume], type_id: str, key: str) -> Reply:

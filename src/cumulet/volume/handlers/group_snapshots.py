@@ -57,7 +57,7 @@ def _list(call: Call[Volume], *, detail: bool) -> Reply:
         where = group_snapshots.conditions(call.ctx, page, everyone=all_projects)
         rows = group_snapshots.find(connection, where, page)
     projects = detail and _sees_projects(call)
-    shown = [_detail(call, row, projects=projects) if detail else _summary(row) for row in rows]
+    shown = [_detail(call, row, projects=projects) if detail else {"id": row.id, "name": row.name} for row in rows]
     body: dict[str, Any] = {"group_snapshots": shown}
     links = listing.next_links(call, "group_snapshots", [row.id for row in rows], page.limit)
     if links:

@@ -136,12 +136,7 @@ def act_on_all(call: Call[Volume]) -> Reply:
         source_group_id=None if given.source_group_id is msgspec.UNSET else str(given.source_group_id),
         group_snapshot_id=None if given.group_snapshot_id is msgspec.UNSET else str(given.group_snapshot_id),
     )
-    shown = _summary(row)
-    if row.group_snapshot_id is not None:
-        shown["group_snapshot_id"] = row.group_snapshot_id
-    else:
-        shown["source_group_id"] = row.source_group_id
-    return Reply({"group": shown}, status=202)
+    return Reply({"group": _summary(row)}, status=202)
 
 
 def update(call: Call[Volume], group_id: str) -> Reply:

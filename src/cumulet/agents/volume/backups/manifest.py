@@ -53,7 +53,8 @@ def digest_of_file(path: Path) -> str:
 
 
 def read(folder: Path, digest: str, backup_id: str) -> Manifest:
-    """The manifest, if it is the one whose digest is known. Raises BadBackup."""
+    """The manifest, if it is the one whose digest is known. An imported backup may go by another id than it was
+    written under. Raises BadBackup."""
     try:
         data = (folder / MANIFEST).read_bytes()
     except OSError:
@@ -64,8 +65,8 @@ def read(folder: Path, digest: str, backup_id: str) -> Manifest:
         manifest = msgspec.json.decode(data, type=Manifest)
     except msgspec.ValidationError as error:
         raise BadBackup(f"Backup {backup_id} has a table of contents of another form: {error}") from None
-    if manifest.backup_id != backup_id or manifest.version != 1:
-        raise BadBackup(f"This is not backup {backup_id}.")
+    if manifest.version != 1:
+        raise BadBackup(f"Backup {backup_id} was written by a newer version.")
     return manifest
 
 
