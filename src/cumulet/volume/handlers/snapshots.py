@@ -117,6 +117,8 @@ def create(call: Call[Volume]) -> Reply:
     for key, text in (("name", name), ("description", description)):
         if text is not None and len(text) > 255:
             raise refused(key, text, "It has at most 255 characters.")
+    if given.volume_id is None:
+        raise not_found("Volume", None)
     volume_access.checked(call, given.volume_id, "volume:create_snapshot")
     values = {"name": name, "description": description, "metadata": given.metadata or {}}
     in_use = force or call.version >= (3, 66)

@@ -8,7 +8,7 @@ from cumulet.volume.bodies import Metadata, Name, Uuid
 
 
 class NewSnapshot(Struct, forbid_unknown_fields=True):
-    volume_id: Uuid
+    volume_id: Uuid | None
     name: str | None = None
     description: str | None = None
     display_name: str | None = None
