@@ -67,6 +67,17 @@ def test_tunnels_lead_to_the_hosts_of_a_networks_ports_only() -> None:
     assert shared.mac_address not in {mac for mac, _ in bridge.uplink.entries}
 
 
+def test_a_machine_alone_needs_no_end_for_tunnels() -> None:
+    cloud = Cloud()
+    network = cloud.network("vxlan", segmentation_id=1)
+    port = cloud.port(network, "h1", {"10.0.0.1": cloud.subnet(network, "10.0.0.0/24")})
+    made = plan(cloud.state("h1"), config(local_ip=None))
+    (bridge,) = made.switch.bridges.values()
+    assert (bridge.uplink, bridge.owned) == (None, True)
+    assert [device.port_id for device in made.switch.devices.values()] == [port.id]
+    assert not made.errors
+
+
 def test_a_device_owner_that_a_user_wrote_gains_nothing() -> None:
     cloud = Cloud()
     network = cloud.network()

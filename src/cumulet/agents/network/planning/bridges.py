@@ -20,10 +20,13 @@ def plan_bridge(view: View, network: Network) -> BridgePlan:
     return BridgePlan(name=names.bridge(network.id), network_id=network.id, mtu=network.mtu, uplink=uplink)
 
 
-def _tunnel(view: View, network: Network) -> VxlanUplink:
+def _tunnel(view: View, network: Network) -> VxlanUplink | None:
+    """None on a host without a tunnel end as long as it is the only one that has ports of the network."""
     local = view.config.local_ip
     if local is None:
-        raise Unplannable("this host has no local_ip for tunnels")
+        if any(endpoint.tunnel_ips for endpoint in view.endpoints_of[network.id]):
+            raise Unplannable("this host has no local_ip for tunnels to the others")
+        return None
     flood: set[str] = set()
     entries: set[tuple[str, str]] = set()
     for endpoint in view.endpoints_of[network.id]:
