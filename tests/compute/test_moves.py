@@ -182,6 +182,19 @@ def test_a_live_migration_can_be_forced_to_its_end(pair: Cloud) -> None:
     _require_at(pair, server["id"], _other(source))
 
 
+def test_a_server_can_be_deleted_while_it_migrates(pair: Cloud) -> None:
+    server = pair.active()
+    for host in pair.hosts.values():
+        host.faults.delays["live_migrate"] = 60.0
+    pair.act(server["id"], "os-migrateLive", {"host": None, "block_migration": "auto"}, token="admin")
+    path = f"/v2.1/servers/{server['id']}/migrations"
+    pair.until(lambda: pair.json("GET", path, "admin")["migrations"])
+    pair.json("DELETE", f"/v2.1/servers/{server['id']}", status=204)
+    pair.until(lambda: pair.is_gone(server["id"]), 50.0)
+    assert (pair.network.ports, _usage(pair, "node1"), _usage(pair, "node2")) == ({}, 0, 0)
+    assert all(host.guests() == {} for host in pair.hosts.values())
+
+
 def test_evacuation_builds_the_server_of_a_dead_host_elsewhere(pair: Cloud) -> None:
     server = pair.active()
     source = server["OS-EXT-SRV-ATTR:host"]

@@ -23,6 +23,7 @@ SOFT_DELETE = "server.soft_delete"
 """The kinds of job of a server."""
 BOOT_DEADLINE_S = 300.0
 DEADLINE_S = 120.0
+DELETE_DEADLINE_S = 600.0
 
 
 def encode(value: Any) -> str:
@@ -187,7 +188,7 @@ def request_delete(compute: Compute, ctx: Context, server_id: str, action: str =
         change(connection, server_id, compute.now(), task_state=state, generation=generation, progress=0)
         payload = {"action_id": action_id, "generation": generation}
         kind, key = (SOFT_DELETE, None) if soft else (DELETE, server_id)
-        enqueue(connection, jobs, kind, payload, subject=server_id, key=key, deadline_s=DEADLINE_S, ctx=ctx)
+        enqueue(connection, jobs, kind, payload, subject=server_id, key=key, deadline_s=DELETE_DEADLINE_S, ctx=ctx)
     compute.wake()
 
 

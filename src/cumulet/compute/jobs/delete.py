@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,8 +18,11 @@ from cumulet.kernel.bus import HostUnreachable, RemoteError
 from cumulet.kernel.ids import uuid_id
 from cumulet.kernel.jobs import DONE, FAILED, Backoff, Job, JobRegistry, Retry, enqueue, jobs_of
 
+log = logging.getLogger(__name__)
+
 _EVENT = "compute_terminate_instance"
 _DESTROY_S = 60.0
+_PATIENCE_US = 3_000_000
 
 
 def register(registry: JobRegistry) -> None:
@@ -35,7 +39,10 @@ def delete(job: Job, compute: Compute) -> None:
         return
     if any(one.id != job.id and one.state not in (DONE, FAILED) for one in others):
         # A boot or an operation sees at its next step that nobody wants it any more.
-        raise Retry(0.2, "Other work on the server has to end first.")
+        waited = compute.now() - job.row.created_at
+        if waited > _PATIENCE_US:
+            _interrupt(job, compute, row)
+        raise Retry(0.2 if waited < _PATIENCE_US else 2.0, "Other work on the server has to end first.")
     _take_back(job, compute, row)
     with compute.db.write() as connection:
         ending.enter_event(compute, connection, job, _EVENT, row.host)
@@ -48,6 +55,21 @@ def delete(job: Job, compute: Compute) -> None:
         gone = {"deleted": True, "deleted_at": now, "terminated_at": now, "power_state": 0, "addresses": "[]"}
         servers.change(connection, row.id, now, vm_state="deleted", task_state=None, **gone)
         job.complete(connection)
+
+
+def _interrupt(job: Job, compute: Compute, row: Row[Any]) -> None:
+    """Have hosts end what they are doing to the guest, which may be long: copies, uploads, migrations."""
+    with compute.db.read() as connection:
+        under_way = moves.open_of(connection, row.id)
+    live = [move.source_compute for move in under_way if move.migration_type == moves.LIVE]
+    if row.host is not None and row.host not in live:
+        _destroy(job, compute, row, row.host)
+    for host in live:
+        try:
+            args = {"server_id": row.id}
+            compute.bus.call(host, "compute.abort_live", args, timeout_s=_DESTROY_S, ctx=job.context())
+        except RemoteError as error:
+            log.info("server %s: its live migration need not be aborted: %s", row.id, error)
 
 
 def _take_back(job: Job, compute: Compute, row: Row[Any]) -> None:

@@ -142,7 +142,8 @@ def handler(run: Callable[[Work], None]) -> Handler:
         try:
             run(Work(job, compute))
         except Superseded:
-            return
+            with compute.db.write() as connection:
+                forget_password(connection, job)
 
     return handle
 
