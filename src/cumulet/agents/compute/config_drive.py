@@ -38,10 +38,11 @@ def write(path: Path, files: Mapping[str, str], label: str = LABEL) -> None:
 
     Raises ValueError for a path that cannot be a file's or content that is not base64.
     """
-    path.write_bytes(image(_decoded(files), label))
+    path.write_bytes(image(decoded(files), label))
 
 
-def _decoded(files: Mapping[str, str]) -> dict[str, bytes]:
+def decoded(files: Mapping[str, str]) -> dict[str, bytes]:
+    """Content by path. Raises ValueError for what is not base64."""
     found = {}
     for name, content in files.items():
         try:

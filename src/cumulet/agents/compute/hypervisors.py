@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from cumulet.agents.compute.config import HostConfig
+from cumulet.agents.compute.container.driver import ContainerHypervisor
 from cumulet.agents.compute.folders import Folders
 from cumulet.agents.compute.image_service import ImageService
 from cumulet.agents.compute.images import ImageCache
@@ -11,6 +14,18 @@ from cumulet.agents.compute.qemu.driver import QemuHypervisor
 from cumulet.agents.compute.qemu.host import Host
 
 
-def make(config: HostConfig, images: ImageService) -> Hypervisor:
+class RealHypervisor(Hypervisor, Protocol):
+    """One whose guests are on this machine, and outlive the agent."""
+
+    def wake(self) -> None:
+        """At the agent's start: have guests run that are to run."""
+
+    def rest(self) -> None:
+        """Before the machine is left: end every guest so that `wake` can take it up again."""
+
+
+def make(config: HostConfig, images: ImageService) -> RealHypervisor:
     folders = Folders(config.instances)
+    if config.virt_type == "lxc":
+        return ContainerHypervisor(config, folders, ImageCache(config.cache, images))
     return QemuHypervisor(Host(config, folders, ImageCache(config.cache, images)))

@@ -64,6 +64,7 @@ def leave(settings: Settings, host: str | None = None) -> None:
     What can still be told of a machine whose options are broken by now is told in the log.
     """
     folder = _folder(settings)
+    real.leave_compute(host or own_name(settings), folder, settings)
     if wiring.is_in_use(folder):
         wiring.leave(real.network_config(settings, host or own_name(settings), folder))
 

@@ -41,10 +41,21 @@ def network_config(settings: Settings, host: str, state_dir: Path) -> AgentConfi
 
 
 def compute_part(bus: Bus, host: str, state_dir: Path, settings: Settings) -> Part:
+    hypervisor = _hypervisor(host, state_dir, settings)
+    hypervisor.wake()
+    return ComputePart(bus, functools.partial(ComputeAgent, hypervisors={host: hypervisor}))
+
+
+def leave_compute(host: str, state_dir: Path, settings: Settings) -> None:
+    """Lay this machine's guests to rest. Where none ever was nothing happens."""
+    if (state_dir / "instances").exists() or settings.files_of("nova"):
+        _hypervisor(host, state_dir, settings).rest()
+
+
+def _hypervisor(host: str, state_dir: Path, settings: Settings) -> hypervisors.RealHypervisor:
     conf = compute_options.read(settings.files_of("nova"))
     config = compute_options.host_config(conf, state_dir, host=host, prefix=prefix_of(settings))
-    hypervisor = hypervisors.make(config, Glance(lambda: login.session(settings, conf)))
-    return ComputePart(bus, functools.partial(ComputeAgent, hypervisors={host: hypervisor}))
+    return hypervisors.make(config, Glance(lambda: login.session(settings, conf)))
 
 
 def metadata_of(settings: Settings) -> dict[str, object]:

@@ -58,6 +58,7 @@ class QemuHypervisor:
         return resources.of_host(self.host.config, "QEMU", major * 1_000_000 + minor * 1_000 + patch, facts, traits)
 
     def guests(self) -> dict[str, int]:
+        processes.bury()
         return {
             record.id: power.state_of(self.host.folders.of(record.id))
             for record in self.host.folders.all()
@@ -69,19 +70,34 @@ class QemuHypervisor:
             return False
         return not live.has_left(self.host.folders.of(record.id), record)
 
-    def resume_after_boot(self) -> None:
-        """At the agent's start: guests that a new start of the host ended run again, where that is configured."""
+    def wake(self) -> None:
+        """At the agent's start: guests that were laid to rest go on, and so do, where that is configured, those that a
+        new start of the host has ended."""
         for record in self.host.folders.all():
-            if record.wanted != "running" or record.state != "built" or record.boot_id in ("", boot_id()):
+            if record.state != "built" or record.boot_id == boot_id():
                 continue
             with self.host.folders.locked(record.id):
-                if not self.host.config.resume_at_boot:
-                    power.wish(self.host, record, "stopped")
-                    continue
                 try:
-                    power.on(self.host, record)
+                    self._wake(record)
                 except Exception:
                     log.exception("guest %s could not be started after the host's start", record.id)
+
+    def _wake(self, record: Record) -> None:
+        if record.wanted == "suspended" or record.moved_to:
+            return
+        if record.wanted == "stopped" or not (record.boot_id == power.AT_REST or self.host.config.resume_at_boot):
+            power.wish(self.host, record, "stopped")
+            return
+        power.on(self.host, record, paused=record.wanted == "paused")
+
+    def rest(self) -> None:
+        """Before the host is left: every guest's memory is saved, its process and devices go. `wake` takes them up."""
+        for record in self.host.folders.all():
+            with self.host.folders.locked(record.id):
+                try:
+                    power.rest(self.host, record)
+                except Exception:
+                    log.exception("guest %s could not be laid to rest", record.id)
 
     @contextlib.contextmanager
     def _guest(self, server_id: str) -> Iterator[Record]:

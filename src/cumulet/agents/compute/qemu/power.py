@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import time
 from pathlib import Path
 from typing import Final
 
 from cumulet.agents.compute.folders import Record, boot_id
-from cumulet.agents.compute.qemu import command, processes
+from cumulet.agents.compute.qemu import command, processes, transfer
 from cumulet.agents.compute.qemu.host import Host
 from cumulet.agents.compute.qemu.monitor import Monitor, MonitorError, MonitorGone
 
+log = logging.getLogger(__name__)
+
 RUNNING, PAUSED, SHUTDOWN, CRASHED, SUSPENDED = 1, 3, 4, 6, 7
 MEMORY: Final = "memory"
+AT_REST: Final = "at rest"
 _SAVE_S: Final = 600.0
 _STATES: Final = {
     "running": RUNNING,
@@ -82,6 +86,22 @@ def resume(host: Host, record: Record) -> None:
     with processes.monitor(host.folders.of(record.id)) as monitor:
         monitor.ask("cont")
     wish(host, record, "running")
+
+
+def rest(host: Host, record: Record) -> None:
+    """Leave nothing of it but files; it goes on where it was when it is woken."""
+    directory = host.folders.of(record.id)
+    wanted = record.wanted
+    if processes.status(directory) in ("running", "paused"):
+        try:
+            save(host, record)
+        except (MonitorError, MonitorGone, TimeoutError, RuntimeError, OSError) as error:
+            log.warning("the memory of guest %s is lost: %s", record.id, error)
+    processes.kill(directory)
+    transfer.withdraw(directory)
+    host.unplug(record)
+    record.wanted, record.boot_id = wanted, AT_REST
+    host.folders.save(record)
 
 
 def save(host: Host, record: Record) -> None:

@@ -47,7 +47,7 @@ def start(
     """
     for name in (command.MONITOR, command.QUERIES, command.SERIAL, command.SCREEN, command.AGENT, command.PID):
         (directory / name).unlink(missing_ok=True)
-    _bury()
+    bury()
     with netns.inside(namespace), (directory / command.LOG).open("wb") as said:
         child = subprocess.Popen(  # noqa: S603 - a list of arguments, no shell
             arguments,
@@ -69,7 +69,7 @@ def start(
         time.sleep(0.01)
 
 
-def _bury() -> None:
+def bury() -> None:
     """Let go of machines that ended; those of an earlier agent are not its children."""
     _children[:] = [child for child in _children if child.poll() is None]
 
