@@ -11,6 +11,7 @@ from typing import Any
 import falcon
 
 from cumulet.agents.volume.agent import Agent
+from cumulet.agents.volume.backups.repository import Repository
 from cumulet.agents.volume.images import Images as AgentImages
 from cumulet.agents.volume.protocols import BlockDevice, Upload
 from cumulet.agents.volume.protocols import Image as AgentImage
@@ -52,6 +53,8 @@ PASSING = frozenset(
         "restoring-backup",
         "backing-up",
         "managing",
+        "restoring",
+        "unmanaging",
     )
 )
 
@@ -190,6 +193,7 @@ class Cloud:
         self.state = state
         self.images = Images()
         self.servers = Servers()
+        self.drivers: dict[str, SimulatedVolumes] = {}
         transport = Transport(local={IMAGE: self.images.app, COMPUTE: self.servers.app})
         self.env = KnownCallers(Settings(state_dir=str(state)), transport)
         self.env.paths.make()
@@ -226,8 +230,14 @@ class Cloud:
         folder = self.state / name
         driver = SimulatedVolumes(folder / "volumes", faults=faults, total_gb=total_gb)
         agent = Agent(
-            self.bus, name, {"simulated": driver}, images=LocalImages(folder / "images", self.images), report_s=5.0
+            self.bus,
+            name,
+            {"simulated": driver},
+            images=LocalImages(folder / "images", self.images),
+            backups=Repository(self.state / "backups", algorithm="none"),
+            report_s=5.0,
         )
+        self.drivers[name] = driver
         self.serve(name, agent.methods())
         self._start(agent.run, self.stop)
         self.until(lambda: name in self._reported())
