@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 _PROJECT: Final = re.compile(r"^/(v2(?:\.1)?)/([0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(/.*)?$")
-_NAMELESS: Final = ("/v2.1/os-volumes/", "/v2.1/os-snapshots/")
+_ROOTS: Final = ("/", "/v2/", "/v2.1/")
 _REQUEST_ID: Final = "x-openstack-request-id"
 Wsgi = Callable[..., Iterable[bytes]]
 
@@ -26,8 +26,8 @@ class ProjectPaths:
             environ["PATH_INFO"] = f"/v2.1{match[3] or '/'}"
         elif path.startswith("/v2/") and len(path) > 4:
             environ["PATH_INFO"] = f"/v2.1{path[3:]}"
-        if environ.get("PATH_INFO") in _NAMELESS:
-            # A volume without an id, of which there is none, and not the list.
+        if environ.get("PATH_INFO", "").endswith("/") and environ["PATH_INFO"] not in _ROOTS:
+            # One without an id, of which there is none, and not the list: no route has such a path.
             environ["PATH_INFO"] += "-/-"
         return self._app(environ, _with_old_name(start_response))
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from cumulet.compute import peers
+from cumulet.compute.handlers.server_parts import UUID
 from cumulet.compute.service import Compute
 from cumulet.kernel.errors import BadRequest, NotFound
 from cumulet.kernel.http import Call, Reply
@@ -203,7 +204,7 @@ def _given_group(call: Call[Compute]) -> dict[str, str]:
             if key == "description" and value in (None, ""):
                 continue
             raise BadRequest(f"Security group {key} is not a string or unicode of 1 to 255 characters.")
-    return {"name": inner["name"].strip(), "description": inner.get("description") or ""}
+    return {"name": inner["name"], "description": inner.get("description") or ""}
 
 
 def create_security_group(call: Call[Compute]) -> Reply:
@@ -233,6 +234,11 @@ def create_rule(call: Call[Compute]) -> Reply:
     given = body.get("security_group_rule") if isinstance(body, dict) else None
     if not isinstance(given, dict) or not isinstance(given.get("parent_group_id"), str):
         raise BadRequest("Security group rule is an object with a parent_group_id.")
+    if not UUID.match(given["parent_group_id"]):
+        parent_id = given["parent_group_id"]
+        raise BadRequest(
+            f"Invalid input for field/attribute parent_group_id. Value: {parent_id}. '{parent_id}' is not a 'uuid'"
+        )
     parent = _load_group(call, given["parent_group_id"])
     prefix, group_id = given.get("cidr"), given.get("group_id")
     rule = {
