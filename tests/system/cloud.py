@@ -25,14 +25,18 @@ TIMEOUT_S = 60
 
 
 def free_offset() -> int:
-    """A port offset at which every service's port is free; never 0, where somebody's own cloud may run."""
-    for _ in range(100):
-        offset = random.randrange(11_000, 50_000)
+    """A port offset at which every service's port is free; never 0, where somebody's own cloud may run.
+
+    All ports lie below those that the system gives to outgoing connections, which come and go.
+    """
+    ports = [*(service.port for service in services.SERVICES), services.METADATA_PORT]
+    for _ in range(200):
+        offset = random.randrange(11_000, 32_000 - max(ports))
         with contextlib.ExitStack() as stack:
             try:
-                for service in services.SERVICES:
+                for port in ports:
                     probe = stack.enter_context(socket.socket())
-                    probe.bind(("127.0.0.1", service.port + offset))
+                    probe.bind(("127.0.0.1", port + offset))
             except OSError:
                 continue
             return offset
