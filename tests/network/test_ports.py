@@ -32,17 +32,19 @@ def test_a_network_without_subnets_gives_ports_without_addresses(api: Api) -> No
 
 def test_addresses_may_be_asked_for_by_the_networks_owner(api: Api, admin: Api) -> None:
     network, subnet = api.network_with("10.1.0.0/24")
+    _, elsewhere = api.network_with("10.1.1.0/24")
     wish = {"subnet_id": subnet["id"], "ip_address": "10.1.0.77"}
     assert api.make("port", network_id=network["id"], fixed_ips=[wish])["fixed_ips"] == [wish]
     assert post(api, network["id"], fixed_ips=[wish]) == (409, "IpAddressAlreadyAllocated")
     for wrong, kind in (
         ({"ip_address": "10.2.0.1"}, "InvalidIpForNetwork"),
         ({"subnet_id": subnet["id"], "ip_address": "10.1.0.255"}, "InvalidIpForSubnet"),
-        ({"subnet_id": network["id"]}, "InvalidInput"),
+        ({"subnet_id": elsewhere["id"]}, "InvalidInput"),
         ({"ip_address": "10.1.0.7\n"}, "HTTPBadRequest"),
         ({"address": "10.1.0.7"}, "HTTPBadRequest"),
     ):
         assert post(api, network["id"], fixed_ips=[wrong]) == (400, kind)
+    assert post(api, network["id"], fixed_ips=[{"subnet_id": network["id"]}]) == (404, "SubnetNotFound")
     shared = admin.make("network", shared=True)
     admin.make("subnet", network_id=shared["id"], ip_version=4, cidr="10.3.0.0/24")
     assert post(api, shared["id"], fixed_ips=[{"ip_address": "10.3.0.9"}]) == (403, "PolicyNotAuthorized")
@@ -100,7 +102,7 @@ def test_macs_are_each_networks_own(api: Api) -> None:
         ({"binding:profile": {"pci": 1}}, 403),
         ({"device_owner": "network:dhcp"}, 403),
         ({"device_owner": "network:router_interface"}, 403),
-        ({"port_security_enabled": False, "security_groups": ["00000000-0000-0000-0000-000000000000"]}, 409),
+        ({"port_security_enabled": False, "security_groups": ["00000000-0000-0000-0000-000000000000"]}, 400),
     ],
 )
 def test_what_a_member_may_not_do_to_a_port(api: Api, wrong: dict[str, Any], status: int) -> None:

@@ -20,7 +20,7 @@ from cumulet.network.routes import ROUTES
 from cumulet.network.service import Network
 from cumulet.network.teller import Teller
 
-REFUSAL = "(rule:{rule}) is disallowed by policy"
+REFUSAL = "rule:{rule} is disallowed by policy"
 SCHEMA = Schema("network", "cumulet.network.migrations")
 
 

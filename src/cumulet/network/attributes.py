@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cumulet.kernel.context import Context
-from cumulet.network.checks import Check, Invalid, optional, text, uuid_text
-from cumulet.network.errors import bad_request
+from cumulet.network.checks import Check, Invalid, Unconvertible, optional, text, uuid_text
+from cumulet.network.errors import bad_request, invalid_input
 
 REQUIRED: Final = object()
 UNSET: Final = object()
@@ -150,6 +150,8 @@ def _refuse_unknown(given: Values, attributes: Mapping[str, Attribute]) -> None:
 def _checked(key: str, attribute: Attribute, value: Any) -> Any:
     try:
         return attribute.check(value)
+    except Unconvertible as invalid:
+        raise invalid_input(str(invalid)) from None
     except Invalid as invalid:
         raise bad_request(f"Invalid input for {key}. Reason: {invalid}.") from None
 

@@ -22,6 +22,10 @@ class Invalid(Exception):
     """The value is refused; the message is the reason."""
 
 
+class Unconvertible(Invalid):
+    """The value is not of the attribute's kind at all, which the original says in another form (`InvalidInput`)."""
+
+
 def text(maximum: int | None = 255, *, minimum: int = 0) -> Check:
     def check(value: Any) -> str:
         if not isinstance(value, str):
@@ -65,17 +69,17 @@ def boolean(value: Any) -> bool:
         return value.lower() in ("true", "1")
     if isinstance(value, int) and value in (0, 1):
         return bool(value)
-    raise Invalid(f"'{value}' cannot be converted to boolean")
+    raise Unconvertible(f"'{value}' cannot be converted to boolean")
 
 
 def integer(minimum: int | None = None, maximum: int | None = None) -> Check:
     def check(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int | str):
-            raise Invalid(f"'{value}' is not an integer")
+            raise Unconvertible(f"'{value}' is not an integer")
         try:
             number = int(value)
         except ValueError:
-            raise Invalid(f"'{value}' is not an integer") from None
+            raise Unconvertible(f"'{value}' is not an integer") from None
         if minimum is not None and number < minimum:
             raise Invalid(f"'{value}' is too small - must be at least '{minimum}'")
         if maximum is not None and number > maximum:
@@ -147,6 +151,16 @@ def ip_address(value: Any) -> str:
         return str(ipaddress.ip_address(value))
     except ValueError:
         raise Invalid(f"'{value}' is not a valid IP address") from None
+
+
+def subnet_cidr(value: Any) -> str:
+    """The network an address with its prefix length is in; an address alone is a network of one."""
+    try:
+        if not isinstance(value, str) or "%" in value:
+            raise ValueError
+        return str(ipaddress.ip_network(value, strict=False))
+    except ValueError:
+        raise Unconvertible(f"{value} is not in a CIDR format") from None
 
 
 def cidr(value: Any) -> str:

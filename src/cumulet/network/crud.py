@@ -93,21 +93,20 @@ class Noun:
                 target |= _above(self.parent.show_row(call, connection, parent_id))
                 request.conditions.append(self.source.table.c[self.parent_key] == parent_id)
             things: list[Thing] = []
-            more = False
             if service.policy.allows(ctx, self._rule("get"), target):
-                things, more = self._page(call, connection, request)
+                things = self._page(call, connection, request)
         body: dict[str, Any] = {self.plural: self._chosen(things, request.fields)}
         url = call.base_url + str(call.req.path)
-        links = listing.links(self.plural, url, query, [thing.id for thing in things], request, more)
+        links = listing.links(url, query, [thing.id for thing in things], request)
         if links is not None:
             body[f"{self.plural}_links"] = links
         return Reply(body)
 
-    def _page(self, call: Call[Network], connection: Connection, request: listing.Asked) -> tuple[list[Thing], bool]:
+    def _page(self, call: Call[Network], connection: Connection, request: listing.Asked) -> list[Thing]:
         # Attributes that are found by looking elsewhere take the whole row; others are read alone.
         plain = request.fields if request.fields and not request.fields & self.dressed else None
-        things, more = listing.page(connection, self.source, call.ctx, request, plain)
-        return self.present(call, connection, things, dress=plain is None), more
+        things = listing.page(connection, self.source, call.ctx, request, plain)
+        return self.present(call, connection, things, dress=plain is None)
 
     @staticmethod
     def _chosen(things: list[Thing], fields: frozenset[str]) -> list[Any]:
@@ -252,8 +251,10 @@ def check_revision(call: Call[Network], row: Row[Any]) -> None:
     if given is None:
         return
     key, _, number = given.partition("=")
-    if key.strip() != "revision_number" or not number.strip().isdigit():
-        raise bad_request("If-Match must be revision_number=N")
+    if key.strip() != "revision_number":
+        return
+    if not number.strip().isdigit():
+        raise bad_request("Bad format for If-Match: revision_number takes a number")
     if int(number) != row._mapping.get("revision_number"):
         raise PreconditionFailed(
             f"Constrained to {number.strip()}, but current revision is {row._mapping.get('revision_number')}",

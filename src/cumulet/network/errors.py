@@ -50,4 +50,6 @@ def conflict(kind: str, message: str) -> Conflict:
 
 
 def forbidden(rule: str) -> Forbidden:
-    return Forbidden(f"({rule}) is disallowed by policy", code="PolicyNotAuthorized")
+    """`rule` as the original's rules are written: `rule:a`, or several of them: `rule:a and rule:b`."""
+    text = f"({rule})" if " and " in rule else rule
+    return Forbidden(f"{text} is disallowed by policy", code="PolicyNotAuthorized")

@@ -74,7 +74,9 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
     network_id = values["floating_network_id"]
     parent = networks.load(connection, network_id, ctx)
     if not parent.external:
-        raise bad_request(f"Network {network_id} is not a valid external network", "BadRequest")
+        raise bad_request(
+            f"Bad floatingip request: Network {network_id} is not a valid external network.", "BadRequest"
+        )
     qos_policies.require_usable(connection, ctx, values.get("qos_policy_id"))
     floating_id = uuid_id()
     wish: Values = {}
@@ -91,7 +93,7 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
     )
     if address is None:
         raise bad_request(
-            f"Network {network_id} does not contain any IPv4 subnet: a floating IP needs one", "BadRequest"
+            f"Bad floatingip request: Network {network_id} does not contain any IPv4 subnet.", "BadRequest"
         )
     row = base.new_row(
         network,
@@ -128,7 +130,9 @@ def _association(connection: Connection, ctx: Context, network_id: str, values: 
     port_id = values.get("port_id")
     if not port_id:
         if values.get("fixed_ip_address"):
-            raise bad_request("fixed_ip_address cannot be specified without a port_id", "BadRequest")
+            raise bad_request(
+                "Bad floatingip request: fixed_ip_address cannot be specified without a port_id.", "BadRequest"
+            )
         return {"port_id": None, "fixed_ip_address": None, "router_id": None}
     port = ports.load(connection, port_id, ctx)
     fixed = _fixed_address(port, values.get("fixed_ip_address"))
@@ -149,13 +153,16 @@ def _fixed_address(port: Row[Any], wanted: str | None) -> dict[str, str]:
         for entry in entries:
             if entry["ip_address"] == wanted:
                 return dict(entry)
-        raise bad_request(f"Port {port.id} does not have fixed ip {wanted}", "BadRequest")
+        raise bad_request(f"Bad floatingip request: Port {port.id} does not have fixed ip {wanted}.", "BadRequest")
     if not entries:
-        raise bad_request(f"Cannot add floating IP to port {port.id} that has no fixed IPv4 addresses", "BadRequest")
+        raise bad_request(
+            f"Bad floatingip request: Cannot add floating IP to port {port.id} that has no fixed IPv4 addresses.",
+            "BadRequest",
+        )
     if len(entries) > 1:
         raise bad_request(
-            f"Port {port.id} has multiple fixed IPv4 addresses.  Must provide a specific IPv4 address when assigning a "
-            "floating IP",
+            f"Bad floatingip request: Port {port.id} has multiple fixed IPv4 addresses.  Must provide a specific IPv4 "
+            "address when assigning a floating IP.",
             "BadRequest",
         )
     return dict(entries[0])

@@ -41,8 +41,8 @@ def set_gateway(network: Network, connection: Connection, ctx: Context, row: Row
     elif wanted:
         ports.update(network, connection, _service(), port, {"fixed_ips": wanted})
         port = ports.load(connection, port.id)
-    snat = info.get("enable_snat", row.enable_snat if row.gateway_port_id is not None else True)
-    _store(network, connection, row.id, port, snat, info.get("qos_policy_id"))
+    # What is not said of a gateway is as by default, also when it was another way before.
+    _store(network, connection, row.id, port, info.get("enable_snat", True), info.get("qos_policy_id"))
 
 
 def _service() -> Context:

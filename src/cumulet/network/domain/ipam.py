@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
 from cumulet.kernel.db import violates_unique
-from cumulet.kernel.errors import ApiError, Conflict
+from cumulet.kernel.errors import ApiError, Conflict, NotFound
 from cumulet.network.domain import base
 from cumulet.network.errors import bad_request
 from cumulet.network.tables import ip_allocations, subnets
@@ -229,7 +229,7 @@ def _assign_one(
     device_owner: str,
     wish: dict[str, Any],
 ) -> dict[str, str]:
-    subnet = _subnet_of(network_id, by_id, wish)
+    subnet = _subnet_of(connection, network_id, by_id, wish)
     address = wish.get("ip_address")
     router = device_owner.startswith("network:router")
     if address is None:
@@ -251,10 +251,15 @@ def _assign_one(
     return {"subnet_id": subnet.id, "ip_address": address}
 
 
-def _subnet_of(network_id: str, by_id: dict[str, Row[Any]], wish: dict[str, Any]) -> Row[Any]:
+_EXISTS = sa.select(subnets.c.id).where(subnets.c.id == sa.bindparam("sought"))
+
+
+def _subnet_of(connection: Connection, network_id: str, by_id: dict[str, Row[Any]], wish: dict[str, Any]) -> Row[Any]:
     address = ip_address(wish["ip_address"]) if wish.get("ip_address") else None
     if wish.get("subnet_id"):
         subnet = by_id.get(wish["subnet_id"])
+        if subnet is None and connection.execute(_EXISTS, {"sought": wish["subnet_id"]}).first() is None:
+            raise NotFound(f"Subnet {wish['subnet_id']} could not be found.", code="SubnetNotFound")
         if subnet is None:
             raise bad_request(
                 f"Failed to create port on network {network_id}, because fixed_ips included invalid subnet "

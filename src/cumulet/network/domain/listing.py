@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from cumulet.kernel.context import Context
 from cumulet.network.attributes import Attribute
 from cumulet.network.domain.source import Condition, Source, Thing, seen_as, sees_everything
-from cumulet.network.errors import bad_request
+from cumulet.network.errors import bad_request, invalid_input
 
 _CONTROL = {"fields", "sort_key", "sort_dir", "limit", "marker", "page_reverse"}
 Query = Mapping[str, list[str]]
@@ -85,7 +85,7 @@ def _condition(source: Source, attributes: Mapping[str, Attribute], key: str, va
 def matches(column: sa.ColumnElement[Any], key: str, values: list[str]) -> Condition:
     """Rows whose column has one of the values, as a query string writes them."""
     if isinstance(column.type, sa.Boolean):
-        return column.in_({truth(key, value) for value in values})
+        return column.in_({truth(value) for value in values})
     if isinstance(column.type, sa.Integer):
         numbers = [int(value) for value in values if _is_number(value)]
         return column.in_(numbers)
@@ -100,24 +100,23 @@ def _is_number(value: str) -> bool:
     return digits.isascii() and digits.isdigit() and len(digits) < 10
 
 
-def truth(key: str, value: str) -> bool:
+def truth(value: str) -> bool:
     """A boolean of a query string. Raises BadRequest."""
     if value.lower() in ("true", "1", "yes", "on", "t", "y"):
         return True
     if value.lower() in ("false", "0", "no", "off", "f", "n"):
         return False
-    raise bad_request(f"Invalid input for {key}. Reason: '{value}' cannot be converted to boolean.")
+    raise invalid_input(f"'{value}' cannot be converted to boolean")
 
 
 def _order(source: Source, attributes: Mapping[str, Attribute], query: Query) -> list[tuple[str, bool]]:
     keys, directions = query.get("sort_key", []), query.get("sort_dir", [])
-    if directions and len(directions) != len(keys):
+    if len(directions) != len(keys):
         raise bad_request("The number of sort_keys and sort_dirs must be same")
     order = []
-    for index, key in enumerate(keys):
-        direction = directions[index] if directions else "asc"
+    for key, direction in zip(keys, directions, strict=True):
         if direction not in ("asc", "desc"):
-            raise bad_request(f"The value of sort_dir '{direction}' is not valid: use asc or desc")
+            raise bad_request(f"['{direction}'] is invalid value for sort_dirs, valid value is 'asc' and 'desc'")
         attribute = attributes.get(key)
         if attribute is None or not attribute.sort or source.column(key) is None:
             raise bad_request(f"['{key}'] is invalid attribute for sort keys")
@@ -130,7 +129,7 @@ def _limit(query: Query, maximum: int) -> int | None:
     if not value:
         return maximum or None
     if not (value.isascii() and value.isdigit()) or len(value) > 12:
-        raise bad_request(f"Limit must be an integer 0 or greater and not '{value}'")
+        raise bad_request(f"Bad limit request: Limit must be an integer 0 or greater and not '{value}'.", "BadRequest")
     limit = int(value)
     if maximum and (limit == 0 or limit > maximum):
         return maximum
@@ -139,8 +138,8 @@ def _limit(query: Query, maximum: int) -> int | None:
 
 def page(
     connection: Connection, source: Source, ctx: Context, request: Asked, names: Iterable[str] | None = None
-) -> tuple[list[Thing], bool]:
-    """The things of one page in the order asked for, and whether there are more beyond it.
+) -> list[Thing]:
+    """The things of one page in the order asked for.
 
     `names` are the attributes to read (None: all); the id is always among them.
     """
@@ -160,12 +159,9 @@ def page(
     for key, descending in order:
         query = query.order_by(*_sorted_by(_column(source, key), descending))
     if request.limit is not None:
-        query = query.limit(request.limit + 1)
+        query = query.limit(request.limit)
     things = layout.things(connection.execute(query, seen_as(ctx) if narrowed else {}))
-    more = request.limit is not None and len(things) > request.limit
-    if more:
-        things.pop()
-    return (things[::-1] if request.reverse else things), more
+    return things[::-1] if request.reverse else things
 
 
 def _complete(request: Asked) -> list[tuple[str, bool]]:
@@ -193,7 +189,7 @@ def _beyond(connection: Connection, source: Source, marker: str, order: list[tup
     columns = [_column(source, key) for key, _ in order]
     row = connection.execute(sa.select(*columns).where(source.table.c.id == marker)).first()
     if row is None:
-        raise bad_request(f"Invalid input for operation: Marker {marker} could not be found.", "InvalidInput")
+        raise source.missing(marker)
     alternatives: list[Condition] = []
     equal: list[Condition] = []
     for (_, descending), column, value in zip(order, columns, row, strict=True):
@@ -207,17 +203,17 @@ def _beyond(connection: Connection, source: Source, marker: str, order: list[tup
     return sa.or_(*alternatives)
 
 
-def links(plural: str, url: str, query: Query, ids: list[str], request: Asked, more: bool) -> Any:
-    """`<plural>_links` of a page: `next` and `previous`, only when a limit was given."""
-    if request.limit is None or not query.get("limit"):
+def links(url: str, query: Query, ids: list[str], request: Asked) -> Any:
+    """`<plural>_links` of a page, only when a limit was given: `next` and `previous`, but for the end that a page with
+    fewer rows than were asked for has come to."""
+    if request.limit is None or not query.get("limit") or not ids:
         return None
+    at_end = len(ids) < request.limit
     base = [(key, value) for key, values in query.items() if key not in ("marker", "page_reverse") for value in values]
     found = []
-    has_next = (more and not request.reverse) or (request.reverse and request.marker is not None)
-    has_previous = (request.marker is not None and not request.reverse) or (request.reverse and more)
-    if ids and has_next:
+    if request.reverse or not at_end:
         found.append({"rel": "next", "href": f"{url}?{urlencode([*base, ('marker', ids[-1])])}"})
-    if ids and has_previous:
+    if not request.reverse or not at_end:
         reverse = [*base, ("marker", ids[0]), ("page_reverse", "True")]
         found.append({"rel": "previous", "href": f"{url}?{urlencode(reverse)}"})
-    return found or None
+    return found

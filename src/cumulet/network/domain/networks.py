@@ -269,11 +269,12 @@ def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]
         _drop_floating_ips(network, connection, row.id)
     owned = sa.select(port_table).where(port_table.c.network_id == row.id)
     found = connection.execute(owned.with_for_update()).all()
-    if any(port.device_owner not in ports.AUTOMATIC for port in found):
+    in_use = [port.id for port in found if port.device_owner not in ports.AUTOMATIC]
+    if in_use:
         raise conflict(
             "NetworkInUse",
             f"Unable to complete operation on network {row.id}. There are one or more ports still in use on the "
-            "network.",
+            f"network, id for these ports is: {','.join(in_use)}.",
         )
     ports.remove(network, connection, *found)
     mine = sa.select(subnets.c.id).where(subnets.c.network_id == row.id)

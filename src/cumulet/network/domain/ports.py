@@ -29,7 +29,7 @@ from cumulet.network.domain import (
     security_groups,
 )
 from cumulet.network.domain.source import Condition, Source, Thing
-from cumulet.network.errors import bad_request, conflict
+from cumulet.network.errors import bad_request, conflict, invalid_input
 from cumulet.network.service import Network
 from cumulet.network.tables import (
     ip_allocations,
@@ -72,7 +72,7 @@ def _fixed_ips(values: list[str]) -> Condition:
     for value in values:
         key, separator, given = value.partition("=")
         if not separator or key not in ("ip_address", "subnet_id", "ip_address_substr"):
-            raise bad_request(f"Invalid input for fixed_ips. Reason: '{value}' is not a filter of fixed ips.")
+            raise invalid_input(f"'{value}' is not of the form <key>=[value]")
         wanted.setdefault(key, []).append(given)
     conditions: list[Condition] = []
     if "ip_address" in wanted:
@@ -258,9 +258,9 @@ def create_internal(network: Network, connection: Connection, **values: Any) -> 
 def _groups(network: Network, connection: Connection, ctx: Context, values: Values, secured: bool) -> list[str]:
     given = values.get("security_groups")
     if given and not secured:
-        raise conflict(
-            "PortSecurityAndIPRequiredForSecurityGroups",
+        raise bad_request(
             "Port security must be enabled and port must have an IP address in order to use security groups.",
+            "PortSecurityAndIPRequiredForSecurityGroups",
         )
     if given is not None:
         security_groups.require_usable(connection, ctx, given)
@@ -337,15 +337,15 @@ def _changed_groups(
         if not secured and current:
             raise conflict(
                 "PortSecurityPortHasSecurityGroup",
-                "Port has security group associated. Cannot disable port security or ip address until security group "
+                "Port has security group associated. Cannot disable port security or IP address until security group "
                 "is removed.",
             )
         return None
     wanted = list(given or [])
     if wanted and not secured:
-        raise conflict(
-            "PortSecurityAndIPRequiredForSecurityGroups",
+        raise bad_request(
             "Port security must be enabled and port must have an IP address in order to use security groups.",
+            "PortSecurityAndIPRequiredForSecurityGroups",
         )
     security_groups.require_usable(connection, ctx, wanted)
     return wanted

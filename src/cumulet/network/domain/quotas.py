@@ -7,7 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from cumulet.kernel.errors import Conflict
+from cumulet.kernel.errors import Conflict, NotFound
 from cumulet.kernel.upsert import insert_if_absent
 from cumulet.network import tables
 from cumulet.network.errors import bad_request
@@ -114,5 +114,7 @@ def set_limits(connection: Connection, project_id: str, limits: dict[str, int]) 
 
 
 def forget(connection: Connection, project_id: str) -> None:
-    """Back to the defaults."""
-    connection.execute(sa.delete(tables.quotas).where(tables.quotas.c.project_id == project_id))
+    """Back to the defaults. Raises NotFound for a project that has them already."""
+    gone = connection.execute(sa.delete(tables.quotas).where(tables.quotas.c.project_id == project_id))
+    if gone.rowcount == 0:
+        raise NotFound(f"Quota for project {project_id} could not be found.", code="TenantQuotaNotFound")

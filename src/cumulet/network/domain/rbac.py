@@ -16,7 +16,7 @@ from cumulet.network import tables
 from cumulet.network.attributes import Values
 from cumulet.network.domain import base, quotas
 from cumulet.network.domain.source import CALLER, Source
-from cumulet.network.errors import bad_request, conflict
+from cumulet.network.errors import bad_request, conflict, invalid_input
 from cumulet.network.service import Network
 from cumulet.network.tables import rbac_policies
 
@@ -52,11 +52,11 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
     """Raises BadRequest for a kind or action there is not, NotFound for the object, Conflict for a second one."""
     kind, action = values["object_type"], values["action"]
     if kind not in OBJECTS:
-        raise bad_request(f"Invalid object type {kind}: {sorted(OBJECTS)} can be shared.", "InvalidInput")
+        raise invalid_input(f"'{kind}' is not a valid RBAC object type")
     if action not in _ACTIONS[kind]:
         raise bad_request(
             f"Invalid action '{action}' for object type '{kind}'. Valid actions: {list(_ACTIONS[kind])}",
-            "RbacPolicyInvalidAction",
+            "InvalidActionForType",
         )
     quotas.require(network, connection, values["project_id"], "rbac_policy")
     owner = connection.execute(
@@ -76,7 +76,7 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
         base.insert(connection, rbac_policies, row)
     except IntegrityError as error:
         if violates_unique(error):
-            raise conflict("DuplicatePolicyError", "An RBAC policy already exists with those values.") from None
+            raise conflict("DuplicateRbacPolicy", "An RBAC policy already exists with those values.") from None
         raise
     if row["target_project"] == "*":
         _mark(connection, row, True)

@@ -21,7 +21,7 @@ from cumulet.network.tables import ports as port_table
 from cumulet.network.tables import subnets as subnet_table
 
 INTERFACE: Final = "network:router_interface"
-_PLAIN: Final = ("name", "description", "admin_state_up", "distributed", "ha", "flavor_id", "enable_ndp_proxy")
+_PLAIN: Final = ("name", "description", "admin_state_up", "distributed", "ha", "flavor_id")
 
 
 def missing(identifier: str) -> NotFound:
@@ -38,7 +38,6 @@ SOURCE = Source(
         "distributed",
         "ha",
         "flavor_id",
-        "enable_ndp_proxy",
         "external_gateway_info",
         "routes",
         "availability_zone_hints",
@@ -209,7 +208,7 @@ def _attach_port(
 def _attach_subnet(
     network: Network, connection: Connection, ctx: Context, row: Row[Any], subnet_id: str
 ) -> tuple[Row[Any], list[str]]:
-    subnet = subnets.load(connection, subnet_id)
+    subnet = subnets.load(connection, subnet_id, ctx)
     parent = networks.load(connection, subnet.network_id, ctx)
     if not base.sees_everything(ctx) and parent.project_id != ctx.project_id and not parent.shared:
         raise subnets.missing(subnet_id)

@@ -33,6 +33,7 @@ MEANING: Final = (
     "remote_group_id",
     "remote_address_group_id",
 )
+_STANDARD: Final = tuple(name for name in base.STANDARD if name != "tags")
 PARENT: Final = "PARENT"
 """In a default rule: the group the rule is made for."""
 
@@ -49,7 +50,13 @@ def normalized(prefix: str) -> str:
 SOURCE = Source(
     table,
     missing,
-    (*base.STANDARD, "security_group_id", *MEANING, "normalized_cidr", "belongs_to_default_sg"),
+    (
+        *(name for name in base.STANDARD if name != "tags"),
+        "security_group_id",
+        *MEANING,
+        "normalized_cidr",
+        "belongs_to_default_sg",
+    ),
     where={"normalized_cidr": Shown(table.c.remote_ip_prefix, normalized)},
     visible=sa.or_(
         base.own(table),
@@ -138,7 +145,7 @@ def check(values: Values) -> None:
     remotes = ("remote_ip_prefix", "remote_group_id", "remote_address_group_id")
     if sum(values.get(key) is not None for key in remotes) > 1:
         raise bad_request(
-            "Only remote_ip_prefix or remote_group_id or remote_address_group_id may be provided.",
+            "Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided.",
             "SecurityGroupMultipleRemoteEntites",
         )
     prefix = values.get("remote_ip_prefix")
@@ -174,7 +181,8 @@ def _check_ports(values: Values, protocol: str | None) -> None:
             )
     else:
         raise bad_request(
-            f"Invalid protocol {protocol} for port range, only supported for TCP, UDP, UDPLITE, SCTP and DCCP.",
+            f"Ports cannot be specified for protocol {number}. Ports are only supported for DCCP, SCTP, TCP, UDP, "
+            "UDPLITE.",
             "SecurityGroupInvalidProtocolForPort",
         )
 

@@ -38,7 +38,7 @@ def _shared(values: list[str]) -> Condition:
         rbac_policies.c.object_type == "security_group", rbac_policies.c.action == "access_as_shared"
     )
     inside = security_groups.c.id.in_(open_to_all)
-    wanted = {truth("shared", value) for value in values}
+    wanted = {truth(value) for value in values}
     return inside if wanted == {True} else sa.not_(inside) if wanted == {False} else sa.true()
 
 

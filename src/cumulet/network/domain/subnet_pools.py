@@ -12,7 +12,7 @@ from cumulet.kernel.context import Context
 from cumulet.kernel.errors import NotFound
 from cumulet.network.attributes import Values
 from cumulet.network.domain import address_scopes, base, quotas
-from cumulet.network.domain.source import Source
+from cumulet.network.domain.source import Shown, Source
 from cumulet.network.errors import bad_request, conflict, invalid_input
 from cumulet.network.service import Network
 from cumulet.network.tables import subnet_pools, subnets
@@ -20,11 +20,10 @@ from cumulet.network.tables import subnet_pools, subnets
 Prefix = IPv4Network | IPv6Network
 _MINIMUM: Final = {4: 8, 6: 64}
 _MAXIMUM: Final = {4: 32, 6: 128}
+_LENGTHS: Final = ("default_prefixlen", "min_prefixlen", "max_prefixlen")
 _PLAIN: Final = (
     "ip_version",
-    "default_prefixlen",
-    "min_prefixlen",
-    "max_prefixlen",
+    *_LENGTHS,
     "default_quota",
     "address_scope_id",
     "shared",
@@ -40,6 +39,8 @@ SOURCE = Source(
     subnet_pools,
     missing,
     (*base.NAMED, "prefixes", *_PLAIN),
+    # The original shows these three as texts.
+    where={name: Shown(subnet_pools.c[name], str) for name in _LENGTHS},
     visible=base.own_or_shared(subnet_pools, "subnetpool"),
     filters=base.tag_filters(subnet_pools),
 )
@@ -77,7 +78,7 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
 def _compacted(texts: list[str]) -> list[Prefix]:
     prefixes: list[Prefix] = [ip_network(text) for text in texts]
     if not prefixes:
-        raise bad_request("Unable to complete operation: a subnet pool needs at least one prefix.", "BadRequest")
+        raise bad_request("Empty subnet pool prefix list.", "EmptySubnetPoolPrefixList")
     if len({prefix.version for prefix in prefixes}) > 1:
         raise bad_request("Cannot mix IPv4 and IPv6 prefixes in a subnet pool.", "PrefixVersionMismatch")
     return sorted(collapse_addresses(prefixes))  # type: ignore[type-var]
@@ -148,13 +149,12 @@ def update(network: Network, connection: Connection, ctx: Context, row: Row[Any]
             raise bad_request("Cannot mix IPv4 and IPv6 prefixes in a subnet pool.", "PrefixVersionMismatch")
         if not all(any(old.subnet_of(new) for new in prefixes) for old in current):  # type: ignore[arg-type]
             raise bad_request(
-                "Illegal update to prefixes: existing prefixes must be a subset of the new prefixes.",
+                "Illegal update to prefixes: Existing prefixes must be a subset of the new prefixes.",
                 "IllegalSubnetPoolPrefixUpdate",
             )
         changes["prefixes"] = base.to_json([str(prefix) for prefix in prefixes])
-    if any(key in values for key in ("min_prefixlen", "max_prefixlen", "default_prefixlen")):
-        names = ("min_prefixlen", "max_prefixlen", "default_prefixlen")
-        changes |= _lengths({name: values.get(name, getattr(row, name)) for name in names}, row.ip_version)
+    if any(name in values for name in _LENGTHS):
+        changes |= _lengths({name: values.get(name, getattr(row, name)) for name in _LENGTHS}, row.ip_version)
     if values.get("is_default") and not row.is_default:
         _require_only_default(connection, row.ip_version)
     if "address_scope_id" in values:
@@ -198,21 +198,23 @@ def _without(have: Prefix, gone: Prefix) -> list[Prefix]:
 
 
 def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]) -> None:
-    """Raises Conflict while subnets are cut from it."""
+    """Raises BadRequest while subnets are cut from it."""
     used = sa.select(subnets.c.id).where(subnets.c.subnetpool_id == row.id).limit(1)
     if connection.execute(used).first() is not None:
-        raise conflict("SubnetPoolDeleteError", "Unable to delete subnet pool: Subnet pool has existing allocations.")
+        raise bad_request(
+            "Unable to delete subnet pool: Subnet pool has existing allocations.", "SubnetPoolDeleteError"
+        )
     base.unshare(connection, "subnetpool", row.id)
     base.forget_tags(connection, row.id)
     connection.execute(sa.delete(subnet_pools).where(subnet_pools.c.id == row.id))
 
 
 def default_of(connection: Connection, ctx: Context, version: int) -> str:
-    """The default pool of an IP version. Raises NotFound."""
+    """The default pool of an IP version. Raises BadRequest."""
     query = sa.select(subnet_pools.c.id).where(subnet_pools.c.is_default, subnet_pools.c.ip_version == version)
     found = connection.execute(query).scalar()
     if found is None:
-        raise NotFound(f"No default subnetpool found for IPv{version}.", code="NoDefaultSubnetPool")
+        raise bad_request(f"Bad subnets request: No default subnetpool found for IPv{version}.", "BadRequest")
     return str(found)
 
 
@@ -223,7 +225,10 @@ def cut(network: Network, connection: Connection, ctx: Context, pool_id: str, va
     """
     pool = load(connection, pool_id, ctx, lock=True)
     if pool.ip_version != version:
-        raise bad_request(f"Cannot allocate IPv{version} subnet from IPv{pool.ip_version} subnet pool", "BadRequest")
+        raise bad_request(
+            f"Bad subnets request: Cannot allocate IPv{version} subnet from IPv{pool.ip_version} subnet pool.",
+            "BadRequest",
+        )
     wanted = ip_network(values["cidr"]) if values.get("cidr") else None
     length = wanted.prefixlen if wanted is not None else values.get("prefixlen") or pool.default_prefixlen
     if length < pool.min_prefixlen:
@@ -287,7 +292,7 @@ def _require_pool_quota(pool: Row[Any], project_id: str, length: int, mine: Any)
 
     used = sum(weight(ip_network(row.cidr).prefixlen) for row in mine if row.project_id == project_id)
     if used + weight(length) > pool.default_quota:
-        raise conflict("SubnetPoolQuotaExceeded", "Per-tenant subnet pool prefix quota exceeded.")
+        raise conflict("SubnetPoolQuotaExceeded", "Per-project subnet pool prefix quota exceeded.")
 
 
 def scopes_of(connection: Connection, pool_ids: list[str]) -> dict[str | None, str | None]:

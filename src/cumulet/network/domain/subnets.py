@@ -24,6 +24,8 @@ from cumulet.network.tables import networks as network_table
 from cumulet.network.tables import ports as port_table
 
 _MODES: Final = ("dhcpv6-stateful", "dhcpv6-stateless", "slaac")
+_OWNERS: Final = ("network:", "neutron:", "compute:", "baremetal:", "manila:")
+"""What the device owners that a service type may name begin with."""
 _JSON: Final = ("allocation_pools", "dns_nameservers", "host_routes", "service_types")
 
 
@@ -31,10 +33,10 @@ def missing(identifier: str) -> NotFound:
     return NotFound(f"Subnet {identifier} could not be found.", code="SubnetNotFound")
 
 
-def _of_networks(condition: Condition, key: str, values: list[str]) -> Condition:
+def _of_networks(condition: Condition, values: list[str]) -> Condition:
     """Subnets by whether their network meets a condition."""
     inside = subnets.c.network_id.in_(sa.select(network_table.c.id).where(condition))
-    wanted = {truth(key, value) for value in values}
+    wanted = {truth(value) for value in values}
     return inside if wanted == {True} else sa.not_(inside) if wanted == {False} else sa.true()
 
 
@@ -59,8 +61,8 @@ SOURCE = Source(
     visible=sa.or_(base.own(subnets), subnets.c.network_id.in_(sa.select(network_table.c.id).where(networks.VISIBLE))),
     filters={
         **base.tag_filters(subnets),
-        "shared": lambda values: _of_networks(network_table.c.shared, "shared", values),
-        "router:external": lambda values: _of_networks(network_table.c.external, "router:external", values),
+        "shared": lambda values: _of_networks(network_table.c.shared, values),
+        "router:external": lambda values: _of_networks(network_table.c.external, values),
     },
 )
 """Visible are a project's own subnets, and those of the networks that it sees."""
@@ -84,10 +86,11 @@ def create(network: Network, connection: Connection, ctx: Context, values: Value
     quotas.require(network, connection, values["project_id"], "subnet")
     subnet_id = uuid_id()
     version = _version(connection, ctx, values)
+    _check_service_types(values["service_types"])
     cidr, pool_id = _prefix(network, connection, ctx, values, version, subnet_id)
     prefix = ip_network(cidr)
     _check_modes(values, version, prefix)
-    _require_no_overlap(connection, parent.id, cidr)
+    _require_fitting(connection, parent.id, cidr, pool_id)
     gateway = _gateway(values, prefix)
     pools = _pools(values, prefix, gateway)
     _check_names(network, values, version)
@@ -156,6 +159,8 @@ def _check_modes(values: Values, version: int, prefix: Any) -> None:
     if values["enable_dhcp"]:
         if (version == 4 and prefix.prefixlen > 30) or (version == 6 and prefix.prefixlen > 126):
             raise invalid_input("Subnet has a prefix length that is incompatible with DHCP service enabled")
+        if prefix.version == 4 and prefix.network_address == IPv4Address(0):
+            raise invalid_input("First IP '0.0.0.0' of network is not supported if enable_dhcp is True.")
         if prefix.is_multicast:
             raise invalid_input("Multicast IP subnet is not supported if enable_dhcp is True")
         if prefix.is_loopback:
@@ -179,12 +184,28 @@ def _check_modes(values: Values, version: int, prefix: Any) -> None:
         )
 
 
-def _require_no_overlap(connection: Connection, network_id: str, cidr: str, but: str | None = None) -> None:
+def _check_service_types(types: list[str]) -> None:
+    for kind in types:
+        if not kind.startswith(_OWNERS):
+            raise bad_request(
+                f"Subnet service type {kind} does not correspond to a valid device owner.", "InvalidSubnetServiceType"
+            )
+
+
+def _require_fitting(connection: Connection, network_id: str, cidr: str, pool_id: str | None) -> None:
+    """A network's subnets do not overlap, and those of one version come from the same pool. Raises BadRequest."""
     wanted = ip_network(cidr)
-    rows = connection.execute(sa.select(subnets.c.id, subnets.c.cidr).where(subnets.c.network_id == network_id))
-    for row in rows.all():
+    columns = (subnets.c.cidr, subnets.c.subnetpool_id)
+    for row in connection.execute(sa.select(*columns).where(subnets.c.network_id == network_id)).all():
         other = ip_network(row.cidr)
-        if row.id != but and other.version == wanted.version and other.overlaps(wanted):
+        if other.version != wanted.version:
+            continue
+        if row.subnetpool_id != pool_id:
+            raise bad_request(
+                "Subnets hosted on the same network must be allocated from the same subnet pool.",
+                "NetworkSubnetPoolAffinityError",
+            )
+        if other.overlaps(wanted):
             raise invalid_input(
                 f"Requested subnet with cidr: {cidr} for network: {network_id} overlaps with another subnet"
             )
@@ -237,8 +258,7 @@ def check_pools(given: list[dict[str, str]], prefix: Any, gateway: str | None) -
             start, end = ip_address(pool["start"]), ip_address(pool["end"])
             list(summarize_address_range(start, end))
         except (KeyError, ValueError, TypeError):
-            text = f"{pool.get('start')}-{pool.get('end')}"
-            raise bad_request(f"The allocation pool {text} is not valid.", "InvalidAllocationPool") from None
+            raise bad_request(f"The allocation pool {pool} is not valid.", "InvalidAllocationPool") from None
         if start.version != prefix.version or start not in prefix or end not in prefix or _edge(prefix, start, end):
             raise bad_request(
                 f"The allocation pool {start}-{end} spans beyond the subnet cidr {prefix}.", "OutOfBoundsAllocationPool"
@@ -301,6 +321,7 @@ def refresh_network(network: Network, connection: Connection, network_id: str) -
             subnets=base.to_json([row.id for row in rows]),
             ipv4_address_scope=by_version.get(4),
             ipv6_address_scope=by_version.get(6),
+            revision_number=network_table.c.revision_number + 1,
         )
     )
 
@@ -349,6 +370,7 @@ def update(network: Network, connection: Connection, ctx: Context, row: Row[Any]
         changes["allocation_pools"] = base.to_json(check_pools(pools, prefix, gateway))
         changes["allocation_cursor"] = None
     _check_names(network, values, row.ip_version)
+    _check_service_types(values.get("service_types", []))
     for key in ("dns_nameservers", "host_routes", "service_types"):
         if key in values:
             changes[key] = base.to_json(values[key])

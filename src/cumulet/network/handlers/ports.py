@@ -28,7 +28,7 @@ from cumulet.network.checks import (
 )
 from cumulet.network.crud import Noun
 from cumulet.network.domain import networks, ports
-from cumulet.network.errors import forbidden
+from cumulet.network.errors import bad_request, forbidden
 from cumulet.network.service import Network
 
 if TYPE_CHECKING:
@@ -71,8 +71,13 @@ def _dhcp_option(value: Any) -> dict[str, Any]:
 
 def _pairs(value: Any) -> list[Any]:
     pairs: list[Any] = list_of(_PAIR, unique=False)(value)
-    if any(pair in pairs[:index] for index, pair in enumerate(pairs)):
-        raise Invalid("Request contains duplicate address pair: a pair of ip_address and mac_address stands once")
+    for index, pair in enumerate(pairs):
+        if pair in pairs[:index]:
+            raise bad_request(
+                f"Request contains duplicate address pair: mac_address {pair.get('mac_address')} ip_address "
+                f"{pair['ip_address']}.",
+                "DuplicateAddressPairInRequest",
+            )
     for pair in pairs:
         if pair["ip_address"].split("/")[0].startswith(("224.", "239.", "ff")):
             raise Invalid(f"'{pair['ip_address']}' is multicast, which no port owns")

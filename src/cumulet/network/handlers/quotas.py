@@ -6,9 +6,9 @@ from typing import Any
 
 from cumulet.kernel.http import NO_CONTENT, Call, Reply
 from cumulet.network.attributes import single
-from cumulet.network.checks import Invalid, boolean, integer
+from cumulet.network.checks import Invalid, Unconvertible, boolean, integer
 from cumulet.network.domain import quotas
-from cumulet.network.errors import bad_request, forbidden
+from cumulet.network.errors import bad_request, forbidden, invalid_input
 from cumulet.network.service import Network
 
 _LIMIT = integer(-1, 2**31 - 1)
@@ -73,6 +73,8 @@ def update(call: Call[Network], project_id: str) -> Reply:
     for key, value in given.items():
         try:
             limits[key] = _LIMIT(value)
+        except Unconvertible as invalid:
+            raise invalid_input(str(invalid)) from None
         except Invalid as invalid:
             raise bad_request(f"Invalid input for {key}. Reason: {invalid}.") from None
     with call.service.write() as connection:

@@ -65,7 +65,6 @@ ATTRIBUTES = {
     "distributed": Attribute(optional(boolean), default=UNSET, guarded=True, secret=True),
     "ha": Attribute(optional(boolean), default=UNSET, guarded=True, secret=True),
     "flavor_id": Attribute(optional(uuid_text), default=UNSET, put=False),
-    "enable_ndp_proxy": Attribute(optional(boolean), default=UNSET),
     "availability_zone_hints": Attribute(list_of(text(255)), default=list, put=False, filter=False, sort=False),
     "availability_zones": read_only(filter=False, sort=False),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 from cumulet.kernel.http import Call, Reply
@@ -9,7 +10,6 @@ from cumulet.network.attributes import ID, NAME, PROJECT, STANDARD, TAGS, Attrib
 from cumulet.network.checks import (
     Invalid,
     boolean,
-    cidr_or_address,
     empty_as_none,
     integer,
     one_of,
@@ -33,6 +33,8 @@ def _protocol(value: Any) -> str | None:
         raise Invalid(f"'{value}' is not a protocol")
     if name == "any":
         return None
+    if name == "icmpv6":
+        return "ipv6-icmp"
     if name in protocols.NUMBERS or (name.isdigit() and int(name) <= 255):
         return name
     raise bad_request(
@@ -50,6 +52,17 @@ def _ethertype(value: Any) -> str:
             "SecurityGroupRuleInvalidEtherType",
         )
     return known[value.lower()]
+
+
+def _prefix(value: Any) -> str:
+    """As it was given, host bits and all; an address alone is a network of one."""
+    try:
+        if not isinstance(value, str) or "%" in value:
+            raise ValueError
+        network = ip_network(value, strict=False)
+    except ValueError:
+        raise bad_request(f"Invalid CIDR {value} given as IP prefix.", "InvalidCIDR") from None
+    return value if "/" in value else str(network)
 
 
 def _port(value: Any) -> int | None:
@@ -80,12 +93,11 @@ RULE_ATTRIBUTES = {
     "protocol": Attribute(_protocol, default=None, put=False),
     "port_range_min": Attribute(_port, default=None, put=False),
     "port_range_max": Attribute(_port, default=None, put=False),
-    "remote_ip_prefix": Attribute(empty_as_none(cidr_or_address), default=None, put=False),
+    "remote_ip_prefix": Attribute(empty_as_none(_prefix), default=None, put=False),
     "remote_group_id": Attribute(empty_as_none(text(None)), default=None, put=False),
-    "remote_address_group_id": Attribute(empty_as_none(uuid_text), default=None, put=False),
+    "remote_address_group_id": Attribute(empty_as_none(text(None)), default=None, put=False),
     "normalized_cidr": read_only(filter=False, sort=False),
     "belongs_to_default_sg": read_only(),
-    "tags": read_only(filter=False, sort=False),
 }
 
 

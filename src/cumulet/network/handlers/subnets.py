@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 from cumulet.kernel.http import Call
 from cumulet.network.attributes import ID, NAME, PROJECT, STANDARD, TAGS, UNSET, Attribute
 from cumulet.network.checks import (
-    anything,
+    Unconvertible,
     boolean,
-    cidr,
     cidr_or_address,
     dictionary,
     integer,
@@ -17,6 +16,7 @@ from cumulet.network.checks import (
     list_of,
     one_of,
     optional,
+    subnet_cidr,
     text,
     uuid_text,
 )
@@ -28,6 +28,16 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 _ROUTE = dictionary({"destination": cidr_or_address, "nexthop": ip_address}, required=["destination", "nexthop"])
+_POOLS = list_of(dictionary({"start": ip_address, "end": ip_address}, required=["start", "end"]))
+
+
+def _pools(value: Any) -> list[dict[str, str]]:
+    if not isinstance(value, list):
+        raise Unconvertible("Invalid data format for allocation pools")
+    pools: list[dict[str, str]] = _POOLS(value)
+    return pools
+
+
 _MODE = optional(one_of(["dhcpv6-stateful", "dhcpv6-stateless", "slaac"]))
 ATTRIBUTES = {
     **ID,
@@ -38,7 +48,7 @@ ATTRIBUTES = {
     "network_id": Attribute(uuid_text, put=False),
     "segment_id": Attribute(optional(uuid_text), default=UNSET, guarded=True, secret=True),
     "ip_version": Attribute(one_of([4, 6]), default=UNSET, put=False),
-    "cidr": Attribute(optional(cidr), default=UNSET, put=False),
+    "cidr": Attribute(optional(subnet_cidr), default=UNSET, put=False),
     "prefixlen": Attribute(integer(0, 128), default=UNSET, put=False, filter=False, sort=False),
     "subnetpool_id": Attribute(optional(text(36)), default=UNSET, put=False),
     "use_default_subnetpool": Attribute(boolean, default=False, put=False, filter=False, sort=False),
@@ -47,7 +57,7 @@ ATTRIBUTES = {
     "ipv6_ra_mode": Attribute(_MODE, default=UNSET, put=False),
     "ipv6_address_mode": Attribute(_MODE, default=UNSET, put=False),
     "allocation_pools": Attribute(
-        list_of(dictionary({"start": anything, "end": anything}, required=["start", "end"])),
+        _pools,
         default=UNSET,
         filter=False,
         sort=False,

@@ -8,7 +8,7 @@ from cumulet.kernel.http import NO_CONTENT, Call, Reply, Route
 from cumulet.network.checks import Invalid, list_of, text
 from cumulet.network.crud import Noun
 from cumulet.network.domain import tags as domain
-from cumulet.network.errors import bad_request
+from cumulet.network.errors import invalid_input
 from cumulet.network.service import Network
 
 _TAG = text(255, minimum=1)
@@ -42,8 +42,8 @@ class Tags:
     def create(self, call: Call[Network], **params: str) -> Reply:
         (parent_id,) = params.values()
         more = self._read(call)
-        after = self._change(call, parent_id, lambda current: sorted({*current, *more}))
-        return Reply({"tags": after}, 201)
+        self._change(call, parent_id, lambda current: sorted({*current, *more}))
+        return Reply({"tags": more})
 
     def add(self, call: Call[Network], tag: str, **params: str) -> Reply:
         (parent_id,) = params.values()
@@ -71,17 +71,17 @@ class Tags:
         try:
             return str(_TAG(tag))
         except Invalid as invalid:
-            raise bad_request(f"Invalid input for tags. Reason: {invalid}.") from None
+            raise invalid_input(str(invalid)) from None
 
     @staticmethod
     def _read(call: Call[Network]) -> list[str]:
         body = call.raw_json()
         if not isinstance(body, dict) or "tags" not in body:
-            raise bad_request("Invalid tags body")
+            raise invalid_input("Invalid tags body")
         try:
             tags: list[str] = _TAGS(body["tags"])
         except Invalid as invalid:
-            raise bad_request(f"Invalid input for tags. Reason: {invalid}.") from None
+            raise invalid_input(str(invalid)) from None
         return tags
 
     def _change(self, call: Call[Network], parent_id: str, change: Callable[[list[str]], list[str]]) -> list[str]:
@@ -90,7 +90,7 @@ class Tags:
             self._noun.may(call, f"update_{self._noun.rule or self._noun.name}", row)
             tags = change(domain.of(row))
             if len(tags) > _MAXIMUM:
-                raise bad_request(f"Invalid input for tags. Reason: a resource has at most {_MAXIMUM} tags.")
+                raise invalid_input(f"The number of tags exceed the per-resource limit of {_MAXIMUM}")
             domain.store(call.service, connection, self._noun.source.table, row.id, tags)
         return tags
 
