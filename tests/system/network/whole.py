@@ -190,6 +190,12 @@ class WholeCloud:
         made: dict[str, Any] = body[kind]
         return made
 
+    def create_many(self, kind: str, values: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        status, body = self.call("POST", f"{kind}s".replace("_", "-"), {f"{kind}s": values})
+        assert status == 201, body
+        made: list[dict[str, Any]] = body[f"{kind}s"]
+        return made
+
     def update(self, path: str, body: Any) -> Any:
         status, answer = self.call("PUT", path, body)
         assert status == 200, answer
