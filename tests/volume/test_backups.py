@@ -34,7 +34,7 @@ def back_up(cloud: Cloud, volume_id: str, **fields: Any) -> Any:
 
 
 def test_a_backup_is_restored_into_a_new_volume(running: Cloud) -> None:
-    volume = running.available(name="source")
+    volume = running.available(name="source", metadata={"kept": "yes"})
     write(running, volume["id"], 1 << 20, PATTERN)
     backup = back_up(running, volume["id"], name="nightly", description="d", metadata={"a": "b"})
     assert (backup["size"], backup["is_incremental"], backup["has_dependent_backups"]) == (1, False, False)
@@ -45,7 +45,8 @@ def test_a_backup_is_restored_into_a_new_volume(running: Cloud) -> None:
     assert answer["backup_id"] == backup["id"]
     assert answer["volume_name"] == f"restore_backup_{backup['id']}"
     running.settled(backup["id"], "backups")
-    assert running.settled(answer["volume_id"])["status"] == "available"
+    restored = running.settled(answer["volume_id"])
+    assert (restored["status"], restored["metadata"]) == ("available", {"kept": "yes"})
     assert read(running, answer["volume_id"], 1 << 20) == PATTERN
     assert read(running, volume["id"], 1 << 20) == bytes(len(PATTERN))
 
@@ -143,7 +144,7 @@ def test_records_that_are_none(cloud: Cloud, url: str) -> None:
 
 
 def test_a_record_cannot_lead_out_of_the_directory(running: Cloud) -> None:
-    record = {"id": MISSING, "volume_id": MISSING, "size": 1, "container": "../../etc", "digest": "0" * 64}
+    record = {"id": MISSING, "volume_id": MISSING, "size": 1, "location": "../../etc", "digest": "0" * 64}
     url = base64.b64encode(json.dumps(record).encode()).decode()
     body = {"backup-record": {"backup_service": "x", "backup_url": url}}
     running.json("POST", "/backups/import_record", "admin", status=201, json=body)

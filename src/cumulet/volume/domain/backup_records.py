@@ -19,6 +19,8 @@ from cumulet.volume.service import Volume
 from cumulet.volume.tables import backups as table
 from cumulet.volume.tables import jobs
 
+_DOCUMENTS = ("metadata", "volume_facts")
+
 
 class Record(msgspec.Struct, kw_only=True):
     """Unknown fields are read over: records may be newer than this service."""
@@ -26,8 +28,9 @@ class Record(msgspec.Struct, kw_only=True):
     id: str
     volume_id: str
     size: int
-    container: str
+    location: str
     digest: str
+    container: str | None = None
     snapshot_id: str | None = None
     parent_id: str | None = None
     name: str | None = None
@@ -38,6 +41,7 @@ class Record(msgspec.Struct, kw_only=True):
     data_timestamp: int | None = None
     created_at: int | None = None
     metadata: dict[str, str] = {}
+    volume_facts: dict[str, Any] = {}
 
 
 def export(volume: Volume, backup_id: str) -> tuple[str, str]:
@@ -46,8 +50,12 @@ def export(volume: Volume, backup_id: str) -> tuple[str, str]:
         row = backups.load(connection, backup_id)
     if row.status != "available" or row.digest is None:
         raise BadRequest(f"Invalid backup: Backup status must be available and not {row.status}.")
-    fields = {name: getattr(row, name) for name in Record.__struct_fields__ if name != "metadata"}
-    record = Record(**fields, metadata=msgspec.json.decode(row.metadata, type=dict[str, str]))
+    fields = {name: getattr(row, name) for name in Record.__struct_fields__ if name not in _DOCUMENTS}
+    record = Record(
+        **fields,
+        metadata=msgspec.json.decode(row.metadata, type=dict[str, str]),
+        volume_facts=backups.facts_of(row),
+    )
     return str(row.service), base64.b64encode(msgspec.json.encode(record)).decode()
 
 
@@ -61,13 +69,14 @@ def take(volume: Volume, ctx: Context, service: str, url: str) -> Row[Any]:
         project_id = ctx.project_id or ""
         quotas.require(volume, connection, project_id, {"backups": 1, "backup_gigabytes": record.size})
         now = volume.now()
-        values = {name: getattr(record, name) for name in Record.__struct_fields__ if name != "metadata"}
+        values = {name: getattr(record, name) for name in Record.__struct_fields__ if name not in _DOCUMENTS}
         values |= {
             "project_id": project_id,
             "user_id": ctx.user_id,
             "service": service,
             "status": "creating",
             "metadata": volumes.encode(record.metadata),
+            "volume_facts": volumes.encode(_checked(record.volume_facts)),
             "created_at": record.created_at or now,
         }
         connection.execute(sa.insert(table).values(**values))
@@ -77,12 +86,27 @@ def take(volume: Volume, ctx: Context, service: str, url: str) -> Row[Any]:
     return row
 
 
+class _Facts(msgspec.Struct):
+    metadata: dict[str, str] = {}
+    image_metadata: dict[str, str] = {}
+    bootable: bool = False
+
+
+def _checked(facts: dict[str, Any]) -> _Facts:
+    """Raises BadRequest for facts that no volume can have."""
+    try:
+        return msgspec.convert(facts, _Facts)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"Invalid input received: Can't parse backup record: {error}") from None
+
+
 def _decoded(url: str) -> Record:
     try:
         record = msgspec.json.decode(base64.b64decode(url, validate=True), type=Record)
     except (binascii.Error, ValueError) as error:
         raise BadRequest(f"Invalid input received: Can't parse backup record: {error}") from None
-    texts = (record.id, record.volume_id, record.digest)
-    if not all(0 < len(text) <= 64 for text in texts) or len(record.container) > 255 or record.size < 1:
+    ids = (record.id, record.volume_id, record.digest)
+    texts = (record.location, record.container or "", record.name or "", record.host or "")
+    if not all(0 < len(text) <= 64 for text in ids) or any(len(text) > 255 for text in texts) or record.size < 1:
         raise BadRequest("Invalid input received: Can't parse backup record: it has fields that cannot be.")
     return record

@@ -48,7 +48,10 @@ def _new(volume: Volume, connection: Connection, ctx: Context, row: Row[Any], na
         "availability_zone": None,
         "project_id": ctx.project_id,
     }
-    volume_id = volume_create.enter(volume, connection, ctx, values, type_row)
+    facts = backups.facts_of(row)
+    more = {"metadata": facts["metadata"], "image_metadata": facts["image_metadata"]}
+    values["bootable"] = facts["bootable"]
+    volume_id = volume_create.enter(volume, connection, ctx, values, type_row, **more)
     enqueue(connection, jobs, volumes.CREATE, {}, subject=volume_id, deadline_s=DEADLINE_S, ctx=ctx)
     return volumes.load(connection, volume_id)
 

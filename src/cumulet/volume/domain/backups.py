@@ -142,6 +142,7 @@ def create(volume: Volume, ctx: Context, request: Request) -> Row[Any]:
             "encryption_key_id": _key(volume, connection, source),
             "previous_status": before,
             "metadata": volumes.encode(request.metadata),
+            "volume_facts": volumes.encode(_facts(source)),
             "data_timestamp": now if snapshot is None else snapshot.created_at,
             "created_at": now,
         }
@@ -150,6 +151,17 @@ def create(volume: Volume, ctx: Context, request: Request) -> Row[Any]:
         row = load(connection, str(values["id"]))
     volume.wake()
     return row
+
+
+def _facts(source: Row[Any]) -> dict[str, Any]:
+    """What a volume that is made of the backup gets besides the bytes."""
+    metadata, image_metadata = volumes.metadata_of(source), volumes.metadata_of(source, "image")
+    return {"metadata": metadata, "image_metadata": image_metadata, "bootable": bool(source.bootable)}
+
+
+def facts_of(row: Row[Any]) -> dict[str, Any]:
+    found = volumes.decode(row.volume_facts) or {}
+    return {"metadata": {}, "image_metadata": {}, "bootable": False, **found}
 
 
 def _snapshot(connection: Connection, ctx: Context, request: Request) -> Row[Any] | None:

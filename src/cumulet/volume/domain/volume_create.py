@@ -203,7 +203,8 @@ def _from_backup(connection: Connection, ctx: Context, request: Request) -> _Sou
         raise BadRequest(
             f"Invalid input received: Volume size {request.size}GB cannot be smaller than the backup size {row.size}GB."
         )
-    return _Source(smallest=row.size)
+    facts = backups.facts_of(row)
+    return _Source(smallest=row.size, image_metadata=facts["image_metadata"], bootable=facts["bootable"])
 
 
 def _from_image(image: dict[str, Any], size: int | None) -> _Source:

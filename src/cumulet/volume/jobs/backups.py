@@ -29,11 +29,11 @@ def _wanted(volume: Volume, row: Row[Any], parents: list[Row[Any]], name: str, k
         "id": row.id,
         "volume_id": name,
         "size_gb": row.size,
-        "parents": [{"id": one.id, "container": one.container, "digest": one.digest} for one in parents],
+        "parents": [{"id": one.id, "container": one.location, "digest": one.digest} for one in parents],
     }
     more = {"snapshot_id": row.snapshot_id, "digest": row.digest, "key": key}
     if row.digest is not None:
-        more["container"] = row.container
+        more["container"] = row.location
     return given | {field: value for field, value in more.items() if value is not None}
 
 
@@ -52,7 +52,8 @@ def create(job: Job, volume: Volume) -> None:
     with volume.db.write() as connection:
         now = backups.load_any(connection, row.id, lock=True)
         if now is not None and now.status == "creating":
-            values = {"container": made["container"], "digest": made["digest"], "object_count": made["objects"]}
+            values = {"location": made["container"], "digest": made["digest"], "object_count": made["objects"]}
+            values["container"] = row.container or made["container"]
             host = source.host.partition("@")[0]
             backups.change(connection, row.id, volume.now(), status="available", host=host, **values)
         _release(volume, connection, row)

@@ -21,7 +21,8 @@ backups = table(
     sa.Column("fail_reason", sa.String(255)),
     count("size"),
     sa.Column("object_count", sa.Integer),
-    sa.Column("container", sa.String(255)),
+    sa.Column("container", sa.String(255)),  # as its user sees it
+    sa.Column("location", sa.String(255)),  # where its files are, below the directory of backups
     sa.Column("availability_zone", sa.String(255)),
     name("host"),
     sa.Column("service", sa.String(255)),
@@ -30,6 +31,7 @@ backups = table(
     identifier("restore_volume_id", nullable=True),
     sa.Column("previous_status", sa.String(64)),  # of the volume or snapshot it is made of
     json_text("metadata"),
+    json_text("volume_facts", nullable=True),  # of the volume: metadata, image_metadata, bootable
     moment("data_timestamp"),
     moment("created_at", False),
     moment("updated_at"),
