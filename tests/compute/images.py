@@ -18,6 +18,7 @@ class Images:
         self.app = falcon.App()
         self.app.add_route("/v2/images", self)
         self.app.add_route("/v2/images/{image_id}", self, suffix="one")
+        self.app.add_route("/v2/images/{image_id}/file", self, suffix="data")
 
     def upload(self, image_id: str, content_of: Callable[[str], bytes]) -> None:
         """What a host does with its disk."""
@@ -42,6 +43,10 @@ class Images:
         if image_id not in self.images:
             raise falcon.HTTPNotFound
         resp.media = self.images[image_id]
+
+    def on_put_data(self, req: falcon.Request, resp: falcon.Response, image_id: str) -> None:
+        self.images[image_id] |= {"status": "active", "size": len(req.stream.read())}
+        resp.status = 204
 
     def on_delete_one(self, req: falcon.Request, resp: falcon.Response, image_id: str) -> None:
         if self.images.pop(image_id, None) is None:

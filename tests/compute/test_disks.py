@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from cumulet.compute.jobs import reclaim
@@ -70,6 +71,17 @@ def test_a_snapshot_is_an_image_that_knows_where_it_comes_from(running: Cloud) -
     assert image["status"] == "active"
     expected = {"image_type": "snapshot", "instance_uuid": server_id, "base_image_ref": IMAGE_ID, "k": "v"}
     assert expected.items() <= image.items() and image["hw_disk_bus"] == "virtio"
+
+
+def test_a_snapshot_of_a_server_with_volumes_starts_another(running: Cloud) -> None:
+    disk = {"source_type": "image", "destination_type": "volume", "uuid": IMAGE_ID, "boot_index": 0, "volume_size": 1}
+    server_id = running.active(imageRef="", block_device_mapping_v2=[disk])["id"]
+    image_id = running.act(server_id, "createImage", {"name": "copy"})["image_id"]
+    image = running.images.images[image_id]
+    (mapped,) = msgspec.json.decode(image["block_device_mapping"])
+    assert (image["status"], image["size"], mapped["source_type"]) == ("active", 0, "snapshot")
+    other = running.active(imageRef=image_id)
+    assert other["image"] == "" and len(other["os-extended-volumes:volumes_attached"]) == 1
 
 
 def test_a_snapshot_that_fails_leaves_no_image_and_the_server_as_it_was(running: Cloud) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
+import msgspec
 from msgspec import UNSET
 from sqlalchemy.engine import Row
 
@@ -52,7 +53,11 @@ def resolve(call: Call[Compute], given: ServerFields, flavor: Row[Any], count: i
     if not wanted:
         if image_id is None:
             raise BadRequest("Missing imageRef attribute")
-        return Disks(image_id, _image(call, image_id, flavor), [])
+        image = _image(call, image_id, flavor)
+        wanted = _of_image(image)
+        if not wanted:
+            return Disks(image_id, image, [])
+        image_id = None
     root = _root(wanted)
     local_root = root.destination_type == "local"
     given_volumes = [device.uuid for device in wanted if device.source_type == "volume"]
@@ -80,6 +85,20 @@ def resolve(call: Call[Compute], given: ServerFields, flavor: Row[Any], count: i
         return Disks(image_id, _image(call, image_id, flavor), rows)
     server_parts.require_fit({"status": "active", "id": "", **_numbers(facts)}, ram_mb=flavor.memory_mb, root_gb=0)
     return Disks(None, facts, rows)
+
+
+def _of_image(image: dict[str, Any]) -> list[BlockDevice]:
+    """The disks that the image of a server with volumes says its servers have; most images say none."""
+    text = image.get("block_device_mapping")
+    if not isinstance(text, str):
+        return []
+    try:
+        found = msgspec.json.decode(text, type=list[dict[str, Any]])
+        known = set(BlockDevice.__struct_fields__)
+        devices = [{key: value for key, value in one.items() if key in known and value is not None} for one in found]
+        return [_of_one_name(one) for one in msgspec.convert(devices, list[BlockDevice])]
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        raise _invalid("The image's own block device mapping cannot be read.") from None
 
 
 def _image(call: Call[Compute], image_id: str, flavor: Row[Any]) -> dict[str, Any]:
