@@ -1,0 +1,111 @@
+"""`neutron-db-manage`: the database commands of the install guides."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cumulet.kernel import migrate
+from cumulet.kernel.environment import Environment
+from cumulet.kernel.paths import Paths
+from cumulet.kernel.settings import Settings
+
+_REVISIONS = ("head", "heads")
+
+
+class Refused(Exception):
+    """The command cannot be done; the message is for the operator."""
+
+
+@contextlib.contextmanager
+def _network(given: argparse.Namespace) -> Iterator[Any]:
+    """The Network service of the cloud in its directories, without touching its tables."""
+    from cumulet.network import app
+
+    network = app.build_service(Environment(_settings(given)))
+    try:
+        yield network
+    finally:
+        network.db.close()
+
+
+def _settings(given: argparse.Namespace) -> Settings:
+    paths = Paths.at(given.state_dir)
+    paths.make()
+    settings = Settings.load(paths) or Settings(state_dir=str(paths.state) if given.state_dir else None)
+    files = dict(settings.config_files)
+    for file in given.config_file:
+        if not Path(file).is_file():
+            raise Refused(f"--config-file {file}: there is no such file")
+        files["neutron"] = [*files.get("neutron", []), str(Path(file).absolute())]
+    return msgspec.structs.replace(settings, config_files=files)
+
+
+def upgrade(given: argparse.Namespace) -> int:
+    """Bring the tables up to date. There is one branch and one way, so `--expand` does it and `--contract` nothing."""
+    from cumulet.network import app
+
+    if given.revision is None and not (given.expand or given.contract):
+        raise Refused("You must provide a revision or relative delta")
+    if given.revision not in (None, *_REVISIONS):
+        raise Refused(f"revision {given.revision}: tables are brought to `head`")
+    if given.contract:
+        return 0
+    print("  Running upgrade for neutron ...")
+    with _network(given) as network:
+        migrate.upgrade(network.db, app.SCHEMA)
+    print("  OK")
+    return 0
+
+
+def current(given: argparse.Namespace) -> int:
+    from cumulet.network import app
+
+    with _network(given) as network:
+        print(f"  Running current for neutron ...\n{migrate.current(network.db, app.SCHEMA) or 'none'}\n  OK")
+    return 0
+
+
+def has_offline_migrations(given: argparse.Namespace) -> int:
+    print("No offline migrations pending")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="neutron-db-manage", description="Administer Network's database.")
+    parser.add_argument("--config-file", action="append", default=[], metavar="PATH", help="read this neutron.conf")
+    parser.add_argument("--subproject", choices=["neutron"], help="the only one there is")
+    parser.add_argument("--state-dir", metavar="PATH", help="directory of the cloud, where it is not the usual one")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    to_head = commands.add_parser("upgrade", help="Bring the tables up to date.")
+    to_head.add_argument("revision", nargs="?", help="head")
+    to_head.add_argument("--expand", action="store_true", help="what may be done while services run: everything")
+    to_head.add_argument("--contract", action="store_true", help="what may not: nothing")
+    to_head.set_defaults(run=upgrade)
+    shown = commands.add_parser("current", help="The revision of the tables.")
+    shown.add_argument("--verbose", action="store_true")
+    shown.set_defaults(run=current)
+    commands.add_parser("has_offline_migrations", help="Whether services must stop.").set_defaults(
+        run=has_offline_migrations
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    given = _parser().parse_args(arguments)
+    try:
+        code = given.run(given)
+    except Refused as error:
+        print(f"neutron-db-manage: {error}", file=sys.stderr)
+        code = 1
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
