@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.system.cloud import Cloud, a_cloud, environment, eventually, request
+from tests.system.cloud import Cloud, a_cloud, environment, eventually, left_behind, request
 
 CELL0 = "00000000-0000-0000-0000-000000000000"
 
@@ -42,10 +46,10 @@ def nova(cloud: Cloud, *words: str, program: str = "nova_manage", code: int = 0)
     return done.stdout
 
 
-def show(cloud: Cloud, service: str, path: str, user: str = "admin") -> dict[str, object]:
+def show(cloud: Cloud, service: str, path: str, user: str = "admin") -> dict[str, Any]:
     answer = request("GET", cloud.url(service) + path, token=cloud.login(user))
     assert answer.status == 200, answer.data
-    document: dict[str, object] = answer.json()
+    document: dict[str, Any] = answer.json()
     return document
 
 
@@ -83,7 +87,7 @@ def test_placement_and_servers_agree(cloud: Cloud) -> None:
     assert nova(cloud, "placement", "audit", "--verbose") == ""
     assert "Processed 0 instances." in nova(cloud, "placement", "heal_allocations", code=4)
 
-    server = show(cloud, "compute", "/v2.1/servers", "demo")["servers"][0]  # type: ignore[index]
+    server = show(cloud, "compute", "/v2.1/servers", "demo")["servers"][0]
     token = cloud.login()
     allocations = f"{cloud.url('placement')}/allocations/{server['id']}"
     held = request("GET", allocations, token=token).json()["allocations"]
@@ -108,21 +112,68 @@ def test_a_second_demo_changes_nothing(cloud: Cloud) -> None:
 
 
 def test_the_demo_is_what_the_guides_tell(cloud: Cloud) -> None:
-    server = show(cloud, "compute", "/v2.1/servers/detail", "demo")["servers"][0]  # type: ignore[index]
+    server = show(cloud, "compute", "/v2.1/servers/detail", "demo")["servers"][0]
     assert (server["name"], server["status"], server["key_name"]) == ("demo-server", "ACTIVE", "demo")
     addresses = {one["OS-EXT-IPS:type"]: one["addr"] for one in server["addresses"]["private"]}
     assert addresses["fixed"].startswith("10.0.0.")
-    floating = show(cloud, "network", "/v2.0/floatingips", "demo")["floatingips"][0]  # type: ignore[index]
+    floating = show(cloud, "network", "/v2.0/floatingips", "demo")["floatingips"][0]
     assert floating["fixed_ip_address"] == addresses["fixed"]
     key = cloud.directory / "keys" / "demo_key"
     assert key.stat().st_mode & 0o777 == 0o600
     assert key.read_text().startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
 
 
+def test_a_server_that_found_no_host_is_explained(cloud: Cloud) -> None:
+    token = cloud.login("demo")
+    url = f"{cloud.url('compute')}/v2.1/servers"
+    image = show(cloud, "image", "/v2/images", "demo")["images"][0]["id"]
+    server = {"name": "huge", "flavorRef": "huge", "imageRef": image}
+    flavor = {"name": "huge", "vcpus": 1, "ram": 128, "disk": 100_000, "id": "huge"}
+    flavors = f"{cloud.url('compute')}/v2.1/flavors"
+    assert request("POST", flavors, token=cloud.login(), json={"flavor": flavor}).status == 200
+    made = request("POST", url, token=token, json={"server": server})
+    assert made.status == 202, made.data
+    server_id = made.json()["server"]["id"]
+
+    def status() -> str:
+        return str(request("GET", f"{url}/{server_id}", token=token).json()["server"]["status"])
+
+    assert eventually(lambda: status() == "ERROR", within_s=60)
+    told = cloud.run("explain", server_id).stdout
+    assert f"Server huge ({server_id}) is ERROR, on no host." in told
+    assert "Why: No valid host was found." in told
+    assert re.search(r"(?i)disk", told)
+    assert "create" in told
+    assert cloud.run("explain", "nobody", check=False).returncode == 1
+    assert request("DELETE", f"{url}/{server_id}", token=token).status == 204
+
+
+def test_another_host_joins_comes_back_and_leaves(cloud: Cloud, tmp_path: Path) -> None:
+    bus = cloud.directory / "run" / "bus"
+    words = ["join", "--simulate", "--host", "extra", "--bus", str(bus), "--state-dir", str(tmp_path / "extra")]
+    joined = subprocess.Popen([sys.executable, "-m", "cumulet.cli.main", *words], env=environment())
+    try:
+
+        def is_up() -> bool:
+            services = show(cloud, "compute", "/v2.1/os-services")["services"]
+            return any(one["host"] == "extra" and one["state"] == "up" for one in services)
+
+        assert eventually(is_up, within_s=60)
+        assert "compute host 'extra'" in nova(cloud, "cell_v2", "discover_hosts", "--verbose")
+        children = Path(f"/proc/{joined.pid}/task/{joined.pid}/children")
+        first = children.read_text().split()
+        os.kill(int(first[0]), signal.SIGKILL)
+        assert eventually(lambda: children.read_text().split() not in ([], first), within_s=60)
+    finally:
+        joined.terminate()
+        assert joined.wait(60) == 0
+    assert eventually(lambda: not left_behind(tmp_path / "extra"), within_s=30)
+
+
 def test_deleted_servers_are_archived_and_purged(cloud: Cloud) -> None:
     """The last test: it takes the demo's server away and lets the demo make another."""
     token = cloud.login("demo")
-    server = show(cloud, "compute", "/v2.1/servers", "demo")["servers"][0]  # type: ignore[index]
+    server = show(cloud, "compute", "/v2.1/servers", "demo")["servers"][0]
     url = f"{cloud.url('compute')}/v2.1/servers/{server['id']}"
     assert "Nothing was archived." in nova(cloud, "db", "archive_deleted_rows", "--verbose")
     assert request("DELETE", url, token=token).status == 204

@@ -50,7 +50,7 @@ def up(
         "port_offset": port_offset,
         "workers": workers,
         "services": _service_names(services),
-        "config_files": _config_files(config_file),
+        "config_files": config_files(config_file),
     }
     before = Settings.load(paths) or Settings(state_dir=str(paths.state) if state_dir else None)
     settings = msgspec.structs.replace(before, **{k: v for k, v in given.items() if v is not None})
@@ -129,7 +129,8 @@ def _service_names(text: str | None) -> tuple[str, ...] | None:
     return names
 
 
-def _config_files(given: list[str] | None) -> dict[str, list[str]] | None:
+def config_files(given: list[str] | None) -> dict[str, list[str]] | None:
+    """PROJECT=PATH words by project; ends the program when one cannot be used."""
     if not given:
         return None
     files: dict[str, list[str]] = {}
