@@ -19,7 +19,7 @@ from cumulet.compute import app
 from cumulet.compute.domain import instance_documents
 from cumulet.compute.metadata.application import MetadataService
 from cumulet.kernel.client import Response
-from tests.compute.support import Cloud
+from tests.compute.support import IMAGE_ID, NETWORK_ID, Cloud
 from tests.support import Client
 
 SECRET = "a secret of the operator's"
@@ -113,6 +113,37 @@ def test_openstack_documents(running: Cloud) -> None:
     assert guest.json("/openstack/latest/vendor_data2.json") == {"static": {}}
     for missing in ("/openstack/2012-08-10/vendor_data.json", "/openstack/2011-01-01", "/openstack/latest/nothing"):
         assert guest.ask(missing).status == 404
+
+
+def test_devices_with_tags(running: Cloud) -> None:
+    volume = running.volume.add()
+    image = {"source_type": "image", "destination_type": "local", "uuid": IMAGE_ID, "boot_index": 0}
+    disk = {"source_type": "volume", "destination_type": "volume", "uuid": volume, "boot_index": -1, "tag": "data"}
+    server = running.active(
+        networks=[{"uuid": NETWORK_ID, "tag": "front"}, {"uuid": NETWORK_ID}], block_device_mapping_v2=[image, disk]
+    )
+    guest = Asking(running, server["id"])
+    [nic, found] = guest.json("/openstack/latest/meta_data.json")["devices"]
+    macs = [one["OS-EXT-IPS-MAC:mac_addr"] for one in server["addresses"]["private"]]
+    assert nic == {
+        "type": "nic",
+        "mac": macs[0],
+        "bus": "pci",
+        "address": "none",
+        "tags": ["front"],
+        "vf_trusted": False,
+    }
+    assert found == {
+        "type": "disk",
+        "path": "/dev/vdb",
+        "serial": volume,
+        "bus": "pci",
+        "address": "none",
+        "tags": ["data"],
+    }
+    assert "vf_trusted" not in guest.json("/openstack/2016-06-30/meta_data.json")["devices"][0]
+    assert "devices" not in guest.json("/openstack/2015-10-15/meta_data.json")
+    assert guest.text("/latest/meta-data/block-device-mapping/ebs0") == "/dev/vdb"
 
 
 def test_network_data(running: Cloud) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ class Volume:
         self.volumes: dict[str, dict[str, Any]] = {}
         self.attachments: dict[str, dict[str, Any]] = {}
         self.snapshots: dict[str, dict[str, Any]] = {}
+        self._lock = threading.Lock()
         self.slow = 0
         self.refuse: str | None = None
         self.connectors: dict[str, dict[str, Any]] = {}
@@ -141,7 +143,10 @@ class Volume:
         }
 
     def on_post_attachments(self, req: falcon.Request, resp: falcon.Response, project: str) -> None:
-        given = req.media["attachment"]
+        with self._lock:
+            self._reserve(req.media["attachment"], resp)
+
+    def _reserve(self, given: dict[str, Any], resp: falcon.Response) -> None:
         volume = self._load(given["volume_uuid"])
         mine = all(one["instance"] == given["instance_uuid"] for one in self.of(volume["id"]))
         usable = volume["status"] in FREE or (

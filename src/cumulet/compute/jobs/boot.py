@@ -36,7 +36,7 @@ def boot(job: Job, compute: Compute) -> None:
     if row is None:
         return
     vifs = ports.connect(compute, job, row, place.host, place.zone)
-    disks.connect(job, compute, row, place.host, job.payload.get("token"))
+    has_volumes = disks.connect(job, compute, row, place.host, job.payload.get("token"))
     row = _spawning(job, compute, row, vifs)
     if row is None:
         return
@@ -52,7 +52,8 @@ def boot(job: Job, compute: Compute) -> None:
         )
     except RemoteError as error:
         raise GiveUp(f"Host {place.host} could not build the guest: {error}") from None
-    disks.complete(job, compute, row)
+    if has_volumes:
+        disks.complete(job, compute, row)
     _finish(job, compute, row, place)
 
 

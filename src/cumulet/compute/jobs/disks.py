@@ -66,8 +66,9 @@ def _change(job: Job, compute: Compute, device: Row[Any], **values: Any) -> Row[
 # -- there ---------------------------------------------------------------------------------------------------------
 
 
-def connect(job: Job, compute: Compute, row: Row[Any], host: str, token: str | None = None) -> None:
-    """Have every volume of the server made and exported to this host, with the connection in its row.
+def connect(job: Job, compute: Compute, row: Row[Any], host: str, token: str | None = None) -> bool:
+    """Have every volume of the server made and exported to this host, with the connection in its row. Whether it has
+    any.
 
     `token` is the user's, for volumes that have to be made. Raises Retry while one is being made, GiveUp.
     """
@@ -76,6 +77,7 @@ def connect(job: Job, compute: Compute, row: Row[Any], host: str, token: str | N
     devices = [_made(job, compute, row, device, token) for device in devices]
     for device in devices:
         connect_one(job, compute, _ready(job, compute, device), host)
+    return bool(devices)
 
 
 def _made(job: Job, compute: Compute, row: Row[Any], device: Row[Any], token: str | None) -> Row[Any]:

@@ -314,10 +314,15 @@ def update(network: Network, connection: Connection, ctx: Context, row: Row[Any]
         changes["extra_dhcp_opts"] = base.to_json(merged)
     changes |= bindings.changes(network, connection, row, values)
     base.change(network, connection, ports, row.id, **changes)
-    if "fixed_ips" in changes or "mac_address" in changes:
+    if "fixed_ips" in changes or "mac_address" in changes or _has_other_groups(row, groups):
         notices.changed(network, connection, row)
     touch(network, row)
     network.touch("host", changes.get("binding_host_id", ""))
+
+
+def _has_other_groups(row: Row[Any], groups: list[str] | None) -> bool:
+    """A server shows the names of its ports' security groups."""
+    return groups is not None and sorted(groups) != sorted(base.from_json(row.security_groups))
 
 
 def touch(network: Network, row: Row[Any]) -> None:
