@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from cumulet import services
+from cumulet.agents.compute.qemu import accelerator
 from cumulet.kernel import config
 from cumulet.kernel.paths import Paths
 from cumulet.kernel.settings import Settings
@@ -24,14 +25,18 @@ _LOW_DISK = 2 << 30  # bytes
 _NEEDED_FOR_REAL = {
     "qemu-system-x86_64": ("qemu-system-x86", "runs the virtual machines"),
     "qemu-img": ("qemu-utils", "prepares their disks"),
-    "virtqemud": ("libvirt-daemon-system", "manages the virtual machines"),
+    "qemu-storage-daemon": ("qemu-system-common", "hands disks to other hosts"),
     "nft": ("nftables", "is the packet filter of security groups and routers"),
     "dnsmasq": ("dnsmasq-base", "gives servers their addresses"),
     "ip": ("iproute2", "shows networks"),
     "conntrack": ("conntrack", "ends connections a rule no longer allows"),
 }
+_NEEDED_FOR_SOME = {
+    "debugfs": ("e2fsprogs", "servers as containers (virt_type = lxc)"),
+    "mkswap": ("util-linux", "flavors with swap"),
+}
+_FIRMWARE = Path("/usr/share/OVMF")
 _HOSTED = ("compute", "network", "volume")  # services whose agents work on the host itself
-_ALTERNATIVES = {"virtqemud": ("libvirtd",)}
 
 
 class Check(msgspec.Struct, kw_only=True):
@@ -158,8 +163,7 @@ def _real_host() -> Iterator[Check]:
             fix="run as root, or use `cumulet up --simulate`",
         )
     for program, (package, purpose) in _NEEDED_FOR_REAL.items():
-        found = any(_which(name) for name in (program, *_ALTERNATIVES.get(program, ())))
-        if found:
+        if _which(program):
             yield Check(name=program, state=OK, says=purpose)
         else:
             yield Check(name=program, state=PROBLEM, says=f"missing; it {purpose}", fix=f"apt-get install {package}")
@@ -167,6 +171,15 @@ def _real_host() -> Iterator[Check]:
         yield Check(
             name="pyroute2", state=PROBLEM, says="missing; it sets up networks", fix="pip install 'cumulet[host]'"
         )
+    for program, (package, purpose) in _NEEDED_FOR_SOME.items():
+        if not _which(program):
+            missing = f"missing; without it there are no {purpose}"
+            yield Check(name=program, state=WARNING, says=missing, fix=f"apt-get install {package}")
+    if not _FIRMWARE.is_dir():
+        missing = "no UEFI for guests whose image asks for it (hw_firmware_type)"
+        yield Check(name="firmware", state=WARNING, says=missing, fix="apt-get install ovmf")
+    if not Path("/dev/net/tun").exists():
+        yield Check(name="/dev/net/tun", state=PROBLEM, says="missing; guests' cards need it", fix="modprobe tun")
     yield _virtualisation()
 
 
@@ -175,12 +188,13 @@ def _which(program: str) -> str | None:
 
 
 def _virtualisation() -> Check:
-    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    if (" vmx" in flags or " svm" in flags) and os.access("/dev/kvm", os.R_OK | os.W_OK):
+    """A trial, not only a look: on some machines /dev/kvm opens and no guest runs."""
+    if _which("qemu-system-x86_64") and accelerator.has_kvm():
         return Check(name="virtualisation", state=OK, says="the processor runs guests itself (KVM)")
     return Check(
         name="virtualisation",
         state=WARNING,
         says="guests are emulated (QEMU without KVM), about ten times slower",
-        fix="enable virtualisation in the firmware, or nested virtualisation of the host",
+        fix="enable virtualisation in the firmware or of the host around this one, or take containers: "
+        "virt_type = lxc below [libvirt] in nova.conf",
     )

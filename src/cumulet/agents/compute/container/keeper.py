@@ -148,7 +148,7 @@ def _inner(wanted: dict[str, Any], console: Console) -> NoReturn:
 
 
 def _file_systems(terminal: str) -> None:
-    root = str(Path("rootfs").absolute())
+    root = "rootfs"  # from where we are: the way there is closed to the container's users
     _mount(None, "/", None, _MS_REC | _MS_PRIVATE)
     _mount(root, root, None, _MS_BIND | _MS_REC)
     for name in ("proc", "sys", "dev", "old"):

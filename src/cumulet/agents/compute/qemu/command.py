@@ -46,7 +46,7 @@ def build(record: Record, config: HostConfig, *, incoming: str | None = None) ->
     for card in record.cards:
         arguments += ["-netdev", _json(backend_of(card)), "-device", _json(card_device(card, record))]
     if incoming is not None:
-        arguments += ["-incoming", incoming]
+        arguments += ["-incoming", incoming, "-S"]
     elif record.wanted == "paused":
         arguments += ["-S"]
     return arguments
@@ -131,11 +131,9 @@ def _kernel(record: Record) -> Arguments:
 
 
 def _ports(number: int, *, q35: bool) -> Arguments:
-    """Devices come and go by PCIe's own hotplug. ACPI's is quicker to unplug, but a guest that was given a device by it
-    spins in an interrupt for ever after a live migration (QEMU 7.2)."""
     if not q35:
         return []
-    found = ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]
+    found = []
     for port in range(number):
         slot, function = divmod(port, _FUNCTIONS)
         device = {

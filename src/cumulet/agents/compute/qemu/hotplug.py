@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from cumulet.agents.compute import taps
-from cumulet.agents.compute.folders import Card, Drive, Record
+from cumulet.agents.compute.folders import Drive, Record
 from cumulet.agents.compute.protocols import Disk
-from cumulet.agents.compute.qemu import building, command, power, processes, volumes
+from cumulet.agents.compute.qemu import building, devices, power, processes, volumes
 from cumulet.agents.compute.qemu.host import Host
 from cumulet.agents.compute.qemu.monitor import Monitor, MonitorError
 
@@ -30,7 +30,7 @@ def attach_volume(host: Host, record: Record, disk: Disk) -> None:
         return
     try:
         with processes.monitor(directory) as monitor:
-            _plug_disk(monitor, drive, record)
+            devices.plug_disk(monitor, drive, record)
     except BaseException:
         if not known:
             record.drives.remove(drive)
@@ -43,26 +43,6 @@ def _changeable(host: Host, record: Record) -> Path:
     if (directory / power.MEMORY).exists():
         raise ValueError("a suspended guest's devices cannot be changed; resume it first")
     return directory
-
-
-def _plug_disk(monitor: Monitor, drive: Drive, record: Record) -> None:
-    if _has_device(monitor, drive.id):
-        return
-    nodes = {node["node-name"] for node in monitor.ask("query-named-block-nodes", flat=True)}
-    if drive.node["node-name"] not in nodes:
-        for secret in drive.objects:
-            with contextlib.suppress(MonitorError):  # there from an attempt that was interrupted
-                monitor.execute("object-add", secret)
-        monitor.execute("blockdev-add", drive.node)
-    try:
-        monitor.execute("device_add", command.device_of(drive, record))
-    except MonitorError:
-        monitor.ask("blockdev-del", node_name=drive.node["node-name"])
-        raise
-
-
-def _has_device(monitor: Monitor, device: str) -> bool:
-    return any(entry["name"] == device for entry in monitor.ask("qom-list", path="/machine/peripheral"))
 
 
 def detach_volume(host: Host, record: Record, volume_id: str) -> None:
@@ -91,7 +71,7 @@ def _forget_node(monitor: Monitor, drive: Drive) -> None:
 def _unplug(monitor: Monitor, device: str) -> None:
     """Have the guest let go of a device; asked again, because one that is starting does not listen."""
     deadline = time.monotonic() + _UNPLUG_S
-    while _has_device(monitor, device):
+    while devices.has_device(monitor, device):
         if time.monotonic() > deadline:
             raise RuntimeError("the guest does not let go of the device; it may be in use, or not started yet")
         try:
@@ -137,25 +117,12 @@ def attach_interface(host: Host, record: Record, vif: dict[str, Any]) -> None:
         return
     try:
         with processes.monitor(directory) as monitor:
-            _plug_card(monitor, card, record)
+            devices.plug_card(monitor, card, record)
     except BaseException:
         if not known:
             record.cards.remove(card)
             host.folders.save(record)
             taps.remove(host.config.host_namespace, card.port_id)
-        raise
-
-
-def _plug_card(monitor: Monitor, card: Card, record: Record) -> None:
-    if _has_device(monitor, f"nic-{card.port_id}"):
-        return
-    with contextlib.suppress(MonitorError):  # left from an attempt that was interrupted
-        monitor.ask("netdev_del", id=f"net-{card.port_id}")
-    monitor.execute("netdev_add", command.backend_of(card))
-    try:
-        monitor.execute("device_add", command.card_device(card, record))
-    except MonitorError:
-        monitor.ask("netdev_del", id=f"net-{card.port_id}")
         raise
 
 

@@ -21,7 +21,7 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from cumulet.agents.compute.folders import Record
 from cumulet.agents.compute.protocols import Guest
-from cumulet.agents.compute.qemu import building, command, disks, power, processes, transfer
+from cumulet.agents.compute.qemu import building, disks, power, processes, transfer
 from cumulet.agents.compute.qemu.host import Host
 from cumulet.agents.compute.qemu.monitor import Monitor, MonitorError, MonitorGone
 from cumulet.agents.compute.run import image_tool
@@ -125,18 +125,23 @@ def _take(host: Host, guest: Guest, source: Sealed, copy_disks: bool) -> None:
     except Exception as error:
         source.send({"error": str(error)})
         raise
-    source.send(ports)
-    record = host.folders.load(guest.id)
-    _await_arrival(directory)
-    with processes.monitor(directory) as monitor:
-        if copy_disks:
-            monitor.ask("nbd-server-stop")
-        record.state, record.wanted = "built", str(told["wanted"])
-        power.wish(host, record, record.wanted)
-        if record.wanted != "paused":
-            monitor.ask("cont")
+    with power.listening(directory):
+        source.send(ports)
+        _await_arrival(directory)
+        _go_on(host, guest.id, str(told["wanted"]), copied=copy_disks)
     transfer.forget_key(directory)
     source.send({"arrived": True})
+
+
+def _go_on(host: Host, server_id: str, wanted: str, *, copied: bool) -> None:
+    record = host.folders.load(server_id)
+    with processes.monitor(host.folders.of(server_id)) as monitor:
+        if copied:
+            monitor.ask("nbd-server-stop")
+        record.state = "built"
+        power.wish(host, record, wanted)
+        if wanted != "paused":
+            monitor.ask("cont")
 
 
 def _receive_into(host: Host, guest: Guest, told: dict[str, Any], copy_disks: bool) -> dict[str, Any]:
@@ -148,8 +153,7 @@ def _receive_into(host: Host, guest: Guest, told: dict[str, Any], copy_disks: bo
     host.folders.save(record)
     host.plug(record)
     credentials = transfer.write_key(directory, told["tls_key"], "server")
-    arguments = [*command.build(record, config, incoming="defer"), "-S"]
-    processes.start(directory, arguments, config.host_namespace)
+    power.await_memory(host, record)
     with processes.monitor(directory) as monitor:
         monitor.execute("object-add", credentials)
         answer: dict[str, Any] = {"disks": {}}

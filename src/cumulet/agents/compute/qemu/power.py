@@ -6,9 +6,11 @@ import contextlib
 import logging
 import os
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from cumulet.agents.compute import unix
 from cumulet.agents.compute.folders import Record, boot_id
 from cumulet.agents.compute.qemu import command, processes, transfer
 from cumulet.agents.compute.qemu.host import Host
@@ -20,6 +22,7 @@ RUNNING, PAUSED, SHUTDOWN, CRASHED, SUSPENDED = 1, 3, 4, 6, 7
 MEMORY: Final = "memory"
 AT_REST: Final = "at rest"
 _SAVE_S: Final = 600.0
+_LISTEN_S: Final = 0.3
 _STATES: Final = {
     "running": RUNNING,
     "busy": RUNNING,
@@ -150,10 +153,17 @@ def _wait_saved(monitor: Monitor) -> None:
 def _restore(host: Host, record: Record, directory: Path, memory: Path) -> None:
     descriptor = os.open(memory, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        arguments = command.build(record, host.config, incoming=f"fd:{descriptor}")
-        processes.start(directory, arguments, host.config.host_namespace, pass_fds=[descriptor])
+        await_memory(host, record, pass_fds=[descriptor])
+        with listening(directory):
+            _take_up(record, directory, f"fd:{descriptor}")
     finally:
         os.close(descriptor)
+    memory.unlink(missing_ok=True)
+
+
+def _take_up(record: Record, directory: Path, source: str) -> None:
+    with processes.monitor(directory) as monitor:
+        monitor.ask("migrate-incoming", uri=source)
     deadline = time.monotonic() + _SAVE_S
     with processes.monitor(directory) as monitor:
         while monitor.ask("query-status")["status"] == "inmigrate":
@@ -162,7 +172,27 @@ def _restore(host: Host, record: Record, directory: Path, memory: Path) -> None:
             time.sleep(0.02)
         if record.wanted != "paused":
             monitor.ask("cont")
-    memory.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def listening(directory: Path) -> Iterator[None]:
+    """Have somebody at the serial line while a guest's state arrives and starts to run.
+
+    A character may be on its way to a listener who did not take it. Without a listener here QEMU would never send it,
+    and a guest whose kernel has something to say would wait for that for ever.
+    """
+    with contextlib.closing(unix.connect(directory / command.SERIAL, 5.0)) as line:
+        yield
+        line.settimeout(_LISTEN_S)
+        with contextlib.suppress(TimeoutError):
+            line.recv(65536)
+
+
+def await_memory(host: Host, record: Record, *, pass_fds: Sequence[int] = ()) -> None:
+    """A machine that waits for memory from elsewhere, standing still."""
+    directory = host.folders.of(record.id)
+    arguments = command.build(record, host.config, incoming="defer")
+    processes.start(directory, arguments, host.config.host_namespace, pass_fds=pass_fds)
 
 
 def _watch_memory(host: Host, directory: Path) -> None:

@@ -1,0 +1,42 @@
+"""Devices put into a machine that is there already."""
+
+from __future__ import annotations
+
+import contextlib
+
+from cumulet.agents.compute.folders import Card, Drive, Record
+from cumulet.agents.compute.qemu import command
+from cumulet.agents.compute.qemu.monitor import Monitor, MonitorError
+
+
+def plug_disk(monitor: Monitor, drive: Drive, record: Record) -> None:
+    if has_device(monitor, drive.id):
+        return
+    nodes = {node["node-name"] for node in monitor.ask("query-named-block-nodes", flat=True)}
+    if drive.node["node-name"] not in nodes:
+        for secret in drive.objects:
+            with contextlib.suppress(MonitorError):  # there from an attempt that was interrupted
+                monitor.execute("object-add", secret)
+        monitor.execute("blockdev-add", drive.node)
+    try:
+        monitor.execute("device_add", command.device_of(drive, record))
+    except MonitorError:
+        monitor.ask("blockdev-del", node_name=drive.node["node-name"])
+        raise
+
+
+def has_device(monitor: Monitor, device: str) -> bool:
+    return any(entry["name"] == device for entry in monitor.ask("qom-list", path="/machine/peripheral"))
+
+
+def plug_card(monitor: Monitor, card: Card, record: Record) -> None:
+    if has_device(monitor, f"nic-{card.port_id}"):
+        return
+    with contextlib.suppress(MonitorError):  # left from an attempt that was interrupted
+        monitor.ask("netdev_del", id=f"net-{card.port_id}")
+    monitor.execute("netdev_add", command.backend_of(card))
+    try:
+        monitor.execute("device_add", command.card_device(card, record))
+    except MonitorError:
+        monitor.ask("netdev_del", id=f"net-{card.port_id}")
+        raise
