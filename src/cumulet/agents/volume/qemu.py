@@ -19,7 +19,7 @@ _FULL: Final = "No space left on device"
 
 
 class ToolFailed(Refused):
-    """A tool ended with an error; the text is its last line."""
+    """A tool ended with an error; the text is what it said."""
 
 
 @contextlib.contextmanager
@@ -69,7 +69,7 @@ def run(argv: Sequence[str], *, pass_fds: Sequence[int] = (), timeout_s: float |
         said = done.stderr.decode(errors="replace").strip()
         if _FULL in said:
             raise NoSpace("The back end has no space left.")
-        raise ToolFailed(said.splitlines()[-1] if said else f"{argv[0]} ended with {done.returncode}.")
+        raise ToolFailed(" ".join(said.split()) or f"{argv[0]} ended with {done.returncode}.")
     return done.stdout
 
 

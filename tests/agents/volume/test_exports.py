@@ -1,0 +1,201 @@
+"""Volumes for other hosts: NBD inside TLS, a daemon that outlives its agent, snapshots and growth while it is used."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cumulet.agents.volume.connector import Connector, LocalDisk
+from cumulet.agents.volume.daemon import Daemon
+from cumulet.agents.volume.devices.nbd import NbdDevice
+from cumulet.agents.volume.file.driver import FileDriver
+from cumulet.agents.volume.protocols import InUse, Volume
+from cumulet.agents.volume.transfer import short_folder
+from tests.agents.volume.backends import ELSEWHERE, GIB, HERE, file_options, pattern, read, write
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("qemu-storage-daemon") is None, reason="qemu-storage-daemon is not installed here"
+)
+A, B, S = "aaaaaaaa-0000", "bbbbbbbb-0000", "5aaaaaaa-0000"
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A directory whose path is short enough for sockets; daemons that are left in it are ended."""
+    with short_folder() as folder:
+        yield folder
+        for pid in folder.rglob("pid"):
+            Daemon(pid.parent).stop()
+
+
+def make(folder: Path, **rest: object) -> FileDriver:
+    return FileDriver(file_options(folder, **rest))
+
+
+def device(disk: LocalDisk) -> NbdDevice:
+    return NbdDevice(Path(disk.socket or ""), disk.export or "")
+
+
+def test_another_host_reads_and_writes_through_tls(short: Path) -> None:
+    driver, connector = make(short), Connector(short / "c")
+    driver.create(Volume(A, 1))
+    write(driver, A, 0, pattern("before"))
+    info = driver.connect(A, "one", ELSEWHERE, "rw")
+    assert info["driver_volume_type"] == "nbd"
+    assert (info["data"]["tls"], info["data"]["format"]) == ("psk", "raw")
+    assert info == driver.connect(A, "one", ELSEWHERE, "rw")
+    with device(connector.attach(info)) as disk:
+        assert disk.size == GIB
+        assert disk.read(0, 1 << 16) == pattern("before")
+        disk.write(1 << 20, pattern("after"))
+        disk.flush()
+    connector.detach(A)
+    driver.disconnect(A, "one")
+    assert read(driver, A, 1 << 20) == pattern("after")
+    assert not list(short.rglob("pid"))
+
+
+def test_without_the_key_nothing_is_served(short: Path) -> None:
+    driver = make(short)
+    driver.create(Volume(A, 1))
+    data = driver.connect(A, "one", ELSEWHERE, "rw")["data"]
+    plain = f"nbd://{data['host']}:{data['port']}/{data['export']}"
+    refused = subprocess.run(["qemu-img", "info", plain], capture_output=True, timeout=60)
+    assert refused.returncode != 0
+    wrong = {**data, "tls_key": "0" * 64}
+    with pytest.raises(Exception, match=r"(?i)tls|handshake|nbd|psk|error"):
+        Connector(short / "c").attach({"driver_volume_type": "nbd", "data": wrong})
+    driver.disconnect(A, "one")
+
+
+def test_no_key_is_in_a_command_line(short: Path) -> None:
+    driver = make(short)
+    driver.create(Volume(A, 1, key="ab" * 32))
+    data = driver.connect(A, "one", ELSEWHERE, "rw", key="ab" * 32)["data"]
+    for pid in short.rglob("pid"):
+        command = Path(f"/proc/{pid.read_text().strip()}/cmdline").read_bytes()
+        assert b"ab" * 32 not in command
+        assert data["tls_key"].encode() not in command
+    driver.disconnect(A, "one")
+
+
+def test_a_snapshot_and_growth_while_it_is_used(short: Path) -> None:
+    driver, connector = make(short), Connector(short / "c")
+    driver.create(Volume(A, 1))
+    info = driver.connect(A, "one", ELSEWHERE, "rw")
+    disk = connector.attach(info)
+    with device(disk) as client:
+        client.write(0, pattern("then"))
+        client.flush()
+        driver.create_snapshot(S, A)
+        client.write(0, pattern("now"))
+        client.flush()
+        assert read(driver, A, 0, snapshot_id=S) == pattern("then")
+    assert driver.extend(A, 2).online
+    connector.detach(A)
+    with device(connector.attach(driver.connect(A, "one", ELSEWHERE, "rw"))) as client:
+        assert client.size == 2 * GIB
+        assert client.read(0, 1 << 16) == pattern("now")
+    connector.detach(A)
+    driver.disconnect(A, "one")
+    assert read(driver, A, 0) == pattern("now")
+    assert read(driver, A, 0, snapshot_id=S) == pattern("then")
+
+
+def test_a_backup_of_a_volume_in_use_is_a_moments_picture(short: Path) -> None:
+    driver, connector = make(short), Connector(short / "c")
+    driver.create(Volume(A, 1))
+    with device(connector.attach(driver.connect(A, "one", ELSEWHERE, "rw"))) as client:
+        client.write(0, pattern("then"))
+        client.flush()
+        with driver.opened(A) as picture:
+            client.write(0, pattern("later"))
+            client.flush()
+            assert picture.read(0, 1 << 16) == pattern("then")
+        assert client.read(0, 1 << 16) == pattern("later")
+    connector.detach(A)
+    driver.disconnect(A, "one")
+    for _ in range(3):
+        driver.upkeep()
+    assert read(driver, A, 0) == pattern("later")
+    assert len(list((short / "data" / "layers").iterdir())) == 1
+
+
+def test_a_daemon_that_was_killed_is_started_again_and_clients_go_on(short: Path) -> None:
+    driver, connector = make(short), Connector(short / "c")
+    driver.create(Volume(A, 1))
+    info = driver.connect(A, "one", ELSEWHERE, "rw")
+    with device(connector.attach(info)) as client:
+        client.write(0, pattern("flushed"))
+        client.flush()
+        pid = Daemon(short / "x" / A).pid()
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        limit = time.monotonic() + 60
+        while Daemon(short / "x" / A).pid() is not None:
+            assert time.monotonic() < limit
+            time.sleep(0.01)
+        assert driver.upkeep() == []
+        assert driver.connect(A, "one", ELSEWHERE, "rw") == info
+        assert client.read(0, 1 << 16) == pattern("flushed")
+        client.write(1 << 20, pattern("more"))
+        client.flush()
+    connector.detach(A)
+    driver.disconnect(A, "one")
+    assert read(driver, A, 1 << 20) == pattern("more")
+
+
+def test_exports_outlive_the_agent(short: Path) -> None:
+    port = make(short)
+    port.create(Volume(A, 1))
+    info = port.connect(A, "one", ELSEWHERE, "rw")
+    again = make(short)
+    assert again.upkeep() == []
+    assert again.connect(A, "one", ELSEWHERE, "rw") == info
+    again.disconnect(A, "one")
+
+
+def test_a_file_that_a_guest_has_open_is_left_alone(short: Path) -> None:
+    driver = make(short)
+    driver.create(Volume(A, 1))
+    path = Path(driver.connect(A, "one", HERE, "rw")["data"]["path"])
+    with short_folder() as folder:
+        guest = Daemon(folder)
+        node = f'{{"driver":"qcow2","node-name":"d","file":{{"driver":"file","filename":"{path}"}}}}'
+        serve = ["--nbd-server", f"addr.type=unix,addr.path={folder}/n", "--export"]
+        guest.start(["--blockdev", node, *serve, "type=nbd,id=e,node-name=d,name=d,writable=on"], {})
+        try:
+            with pytest.raises(InUse):
+                driver.delete(A)
+            with pytest.raises(InUse):
+                driver.create_snapshot(S, A)
+            with pytest.raises(InUse):
+                driver.connect(A, "two", ELSEWHERE, "rw")
+            assert driver.extend(A, 2).online
+        finally:
+            guest.stop()
+    driver.disconnect(A, "one")
+    with driver.opened(A) as disk:
+        assert disk.size == 2 * GIB
+
+
+def test_guests_of_the_same_host_over_a_unix_socket(short: Path) -> None:
+    driver, connector = make(short, nbd_local=True), Connector(short / "c")
+    driver.create(Volume(A, 1))
+    info = driver.connect(A, "one", HERE, "rw")
+    assert info["data"]["tls"] is None
+    with device(connector.attach(info)) as client:
+        client.write(0, pattern("x"))
+        client.flush()
+        driver.create_snapshot(S, A)
+        client.write(0, pattern("y"))
+    driver.disconnect(A, "one")
+    assert read(driver, A, 0) == pattern("y")
+    assert read(driver, A, 0, snapshot_id=S) == pattern("x")
