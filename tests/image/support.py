@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from cumulet.image import app, tables
 from cumulet.image.service import ImageService
 from cumulet.kernel.auth import TokenAuthenticator
@@ -122,6 +124,33 @@ class Images:
             stop.set()
             engine.wake()
             thread.join()
+
+    def run_once(self) -> None:
+        """Run an engine until no job is due that it has not tried."""
+        stop = threading.Event()
+        engine = Engine([("image", self.service.db, tables.jobs, app.build_jobs(self.service), self.service)])
+        thread = threading.Thread(target=engine.run, args=(stop,))
+        thread.start()
+        try:
+            deadline = time.monotonic() + 60
+            while self._untried_jobs():
+                assert time.monotonic() < deadline, "the jobs are not tried"
+                engine.wake()
+                time.sleep(0.01)
+        finally:
+            stop.set()
+            engine.wake()
+            thread.join()
+
+    def _untried_jobs(self) -> int:
+        columns = tables.jobs.c
+        query = sa.select(sa.func.count()).where(
+            columns.state.in_(("queued", "running")),
+            columns.last_error.is_(None),
+            columns.deadline_at.is_not(None),  # what is done again and again has none
+        )
+        with self.service.db.read() as connection:
+            return int(connection.execute(query).scalar_one())
 
     def _open_jobs(self) -> int:
         with self.service.db.read() as connection:

@@ -8,11 +8,13 @@ import hashlib
 import json
 import lzma
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cumulet.image.jobs.progress import TaskRun
 from tests.image.support import OCTETS, Images
 from tests.image.web import Web
 
@@ -405,3 +407,63 @@ class TestOtherRegions:
         web.files["/secret"] = DATA
         image, task = self.fetch(stores)
         assert (image["status"], "not at the endpoint" in task["message"]) == ("queued", True), task
+
+
+class TestTwoHosts:
+    """One database and one store, but a staging directory on each host."""
+
+    @pytest.fixture
+    def hosts(self, database_url: str, tmp_path: Path) -> Iterator[tuple[Images, Images]]:
+        options = f"[glance_store]\nstores = file\nfilesystem_store_datadir = {tmp_path / 'shared'}\n"
+        made = []
+        for name in ("one", "two"):
+            node = f"[DEFAULT]\nworker_self_reference_url = http://{name}:9292\n"
+            made.append(Images(database_url, tmp_path / name, node + options))
+        yield made[0], made[1]
+        for host in made:
+            host.close()
+
+    def test_data_is_imported_where_it_is_staged(self, hosts: tuple[Images, Images]) -> None:
+        here, there = hosts
+        image = here.create()
+        stage(here, image["id"])
+        start(there, image["id"], "glance-direct")
+        there.run_once()
+        assert there.show(image["id"])["status"] == "importing"
+        here.run_jobs()
+        assert (there.show(image["id"])["status"], there.data(image["id"])) == ("active", DATA)
+        assert here.files() == there.files() == []
+
+    def test_data_is_deleted_where_it_is_staged(self, hosts: tuple[Images, Images]) -> None:
+        here, there = hosts
+        image = here.create()
+        stage(here, image["id"])
+        assert there.call("DELETE", f"/v2/images/{image['id']}").status == 204
+        there.run_once()
+        assert here.files() == [f"staging/{image['id']}"]
+        here.run_jobs()
+        assert here.files() == []
+
+
+def test_an_import_that_was_done_but_could_not_say_so_is_not_done_again(
+    stores: Images, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine that dies between the last store and the end of the task leaves an image that stays as it is."""
+    web.files["/disk.raw"] = DATA
+    image = stores.create()
+    start(stores, image["id"], "web-download", uri=web.url + "/disk.raw")
+    succeed = TaskRun.succeed
+    deaths = ["once"]
+
+    def dies(task: TaskRun, result: dict[str, Any]) -> None:
+        if deaths:
+            deaths.pop()
+            del web.files["/disk.raw"]
+            raise RuntimeError("the engine is killed here")
+        succeed(task, result)
+
+    monkeypatch.setattr(TaskRun, "succeed", dies)
+    stores.run_jobs()
+    assert (stores.show(image["id"])["status"], stores.data(image["id"])) == ("active", DATA)
+    assert the_task(stores, image["id"])["status"] == "success"
+    assert stores.files() == [f"images/fast/{image['id']}"]

@@ -43,6 +43,7 @@ images = _table(
     # Who is writing data now: a token of the process and when it last said so. Empty while nobody is.
     sa.Column("writer", sa.String(255)),
     moment("writer_seen_at"),
+    sa.Column("staged_on", sa.String(255)),  # the node whose staging directory has the data of an image to be imported
     sa.Index("ix_images_created_at", "created_at", "id"),
     sa.Index("ix_images_owner", "owner", "created_at", "id"),
     sa.Index("ix_images_visibility", "visibility", "created_at", "id"),

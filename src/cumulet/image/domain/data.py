@@ -219,6 +219,7 @@ def _finish_stage(service: ImageService, intake: Intake, writer: Writer, size: i
         before = copy.deepcopy(image)
         image.size = size
         image.writer = None
+        image.staged_on = service.node
         image.updated_at = service.now()
         writer.publish()
         records.save(connection, before, image)
@@ -240,6 +241,6 @@ def requeue(service: ImageService, connection: Connection, image: Image) -> None
     before = copy.deepcopy(image)
     image.status = "queued"
     image.size = image.virtual_size = None
-    image.writer = None
+    image.writer = image.staged_on = None
     image.updated_at = service.now()
     records.save(connection, before, image)

@@ -187,9 +187,7 @@ def delete(service: ImageService, guard: Guard, image_id: str) -> None:
         image = seen.image
         if image.protected:
             raise Forbidden(f"Image {image_id} is protected and cannot be deleted.")
-        job = removal.enqueue(
-            service, connection, guard.ctx, image.id, image.locations, staged=image.status in ("uploading", "importing")
-        )
+        job = removal.enqueue(service, connection, guard.ctx, image.id, image.locations, staged_on=image.staged_on)
         records.delete(connection, image_id)
     if job:
         service.wake()

@@ -45,6 +45,7 @@ class Image(msgspec.Struct):
     locations: list[Location] = []
     stores: str = ""
     writer: str | None = None
+    staged_on: str | None = None
 
     def columns(self) -> dict[str, Any]:
         """The row, in the order of `SHOWN` and then the columns that are not shown."""
@@ -62,10 +63,10 @@ class Image(msgspec.Struct):
         return tuple(self.columns()[name] for name in SHOWN_NAMES)
 
 
-SHOWN_NAMES = Image.__struct_fields__[:-1]
+SHOWN_NAMES = Image.__struct_fields__[:-2]
 SHOWN = tuple(images.c[name] for name in SHOWN_NAMES)
 """The columns that an answer is made of: `views.image_json` takes them as one tuple."""
-_ALL = (*SHOWN, images.c.writer)
+_ALL = (*SHOWN, images.c.writer, images.c.staged_on)
 _PROPERTIES, _TAGS, _LOCATIONS = (SHOWN_NAMES.index(name) for name in ("properties", "tags", "locations"))
 
 _BY_ID = sa.select(*_ALL).where(images.c.id == sa.bindparam("image_id"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy.engine import Connection
 
@@ -13,7 +14,7 @@ from cumulet.kernel import jobs as kernel_jobs
 from cumulet.kernel.context import Context
 
 DELETE_DATA = "delete-data"
-"""The kind of job; its payload is `{"locations": [{"url", "metadata"}], "staged": bool}`, its subject the image."""
+"""The kind of job; its payload is `{"locations": [{"url", "metadata"}], "staged_on": node}`, its subject the image."""
 _PATIENCE_S = 7 * 86400.0
 
 
@@ -24,14 +25,18 @@ def enqueue(
     image_id: str,
     locations: Sequence[Location],
     *,
-    staged: bool = False,
+    staged_on: str | None = None,
 ) -> bool:
-    """Whether there is something to delete. Call `service.wake` after the commit."""
+    """Whether there is something to delete. Call `service.wake` after the commit.
+
+    `staged_on` is the node that has staged data, which only an engine there can delete: a job of its own.
+    """
     ours = [place for place in locations if (store := service.stores.of(place)) is not None and not store.read_only]
-    if not ours and not staged:
-        return False
-    payload = {"locations": ours, "staged": staged}
-    kernel_jobs.enqueue(
-        connection, jobs, DELETE_DATA, payload, subject=image_id, ctx=ctx, deadline_s=_PATIENCE_S, max_attempts=1000
-    )
-    return True
+    payloads: list[dict[str, Any]] = [{"locations": ours, "staged_on": None}] if ours else []
+    if staged_on is not None:
+        payloads.append({"locations": [], "staged_on": staged_on})
+    for payload in payloads:
+        kernel_jobs.enqueue(
+            connection, jobs, DELETE_DATA, payload, subject=image_id, ctx=ctx, deadline_s=_PATIENCE_S, max_attempts=1000
+        )
+    return bool(payloads)

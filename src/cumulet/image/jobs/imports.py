@@ -158,29 +158,20 @@ class Import:
             failures.append(failed)
         show_progress(image, importing=importing, failed=failures)
 
-    def drop_staged(self) -> None:
-        staging = self.service.stores.staging
-        staging.detach(staging.url_for(self.task.image_id))()
+    def is_done(self, image: Image) -> bool:
+        """Whether a run before this one brought the data everywhere, and ended before it could say so."""
+        if tasks.IMPORTING in image.properties and self.service.stores.multiple:
+            return not set(self.stores) & set(names_in(image, tasks.IMPORTING))
+        return image.status == "active" and not self.is_copy
 
 
 def _run(work: Import) -> None:
     try:
         image = work.task.image()
-        work.check_quota(image)
-        sources.acquire(work.service, work.task, work.method, work.parameters)
-        if not work.is_copy:
-            plugins.apply(work.service, work.task)
-        for index, name in enumerate(work.stores, 1):
-            try:
-                work.into_store(name, is_last=index == len(work.stores))
-            except KNOWN_FAILURES:
-                if work.must_succeed:
-                    raise
-                work.store_failed(name)
+        if not work.is_done(image):
+            _bring(work, image)
         if work.task.image().status != "active":
             raise TaskFailed("None of the uploads finished!")
-        if not work.is_copy:
-            work.drop_staged()
         work.task.succeed({"image_id": work.task.image_id})
     except KNOWN_FAILURES as error:
         with work.service.db.write() as connection:
@@ -188,6 +179,20 @@ def _run(work: Import) -> None:
             _revert(work.service, connection, work.task.task, work.task.image_id, reason_of(error))
             work.task.job.complete(connection)
         work.service.wake()
+
+
+def _bring(work: Import, image: Image) -> None:
+    work.check_quota(image)
+    sources.acquire(work.service, work.task, work.method, work.parameters)
+    if not work.is_copy:
+        plugins.apply(work.service, work.task)
+    for index, name in enumerate(work.stores, 1):
+        try:
+            work.into_store(name, is_last=index == len(work.stores))
+        except KNOWN_FAILURES:
+            if work.must_succeed:
+                raise
+            work.store_failed(name)
 
 
 def give_up(job: Job, service: ImageService, connection: Connection, reason: str) -> None:
@@ -203,10 +208,11 @@ def _revert(service: ImageService, connection: Connection, task: tasks.Task, ima
     if image is None or image.properties.get(tasks.LOCK) != task["id"]:
         if image_id and image is None:
             stores = task["input"].get("backend") or [service.stores.default]
-            removal.enqueue(service, connection, None, image_id, _own_data(service, stores, image_id), staged=True)
+            own = _own_data(service, stores, image_id)
+            removal.enqueue(service, connection, None, image_id, own, staged_on=service.node)
         return
     if task["type"] == tasks.IMPORT:
-        removal.enqueue(service, connection, None, image_id, image.locations, staged=True)
+        removal.enqueue(service, connection, None, image_id, image.locations, staged_on=image.staged_on or service.node)
         records.delete(connection, image_id)
         return
     _restore(service, connection, task, image)
@@ -227,12 +233,15 @@ def _restore(service: ImageService, connection: Connection, task: tasks.Task, im
         image.status = "queued"
         image.size = image.virtual_size = None
         image.checksum = image.os_hash_algo = image.os_hash_value = None
+    # What a download published that was interrupted right before it said so is on this host.
+    staged_on = None if is_copy else image.staged_on or service.node
+    image.staged_on = None
     image.updated_at = service.now()
     records.save(connection, before, image)
     kept = {place["url"] for place in image.locations}
     places = {place["url"]: place for place in [*_own_data(service, stores, image.id), *added]}
     gone = [place for url, place in places.items() if url not in kept]
-    removal.enqueue(service, connection, None, image.id, gone, staged=not is_copy)
+    removal.enqueue(service, connection, None, image.id, gone, staged_on=staged_on)
 
 
 def _own_data(service: ImageService, stores: list[str], image_id: str) -> list[Location]:

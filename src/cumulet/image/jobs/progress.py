@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from cumulet.image.domain import records, tasks
+from cumulet.image.domain import records, removal, tasks
 from cumulet.image.domain.records import Image
 from cumulet.image.service import ImageService
 from cumulet.image.stores.base import StoreError
@@ -95,7 +95,10 @@ class TaskRun:
             image = self._mine(records.load_any(connection, self.image_id, lock=True))
             before = copy.deepcopy(image)
             del image.properties[tasks.LOCK]
+            staged_on, image.staged_on = image.staged_on, None
+            removal.enqueue(self.service, connection, None, image.id, [], staged_on=staged_on)
             image.updated_at = self.service.now()
             records.save(connection, before, image)
             tasks.succeed(self.service, connection, self.task["id"], result)
             self.job.complete(connection)
+        self.service.wake()

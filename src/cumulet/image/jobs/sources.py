@@ -17,22 +17,32 @@ from cumulet.image.transfer.external import Download, FetchFailed, fetch
 from cumulet.image.transfer.filtering import EndpointFilter
 from cumulet.image.transfer.receiving import copy
 from cumulet.kernel.client import Unreachable
+from cumulet.kernel.jobs import Retry
 
 _MOST_METADATA = 1 << 20  # bytes
+_ELSEWHERE_S = 2.0
 
 
 def acquire(service: ImageService, task: TaskRun, method: str, parameters: dict[str, Any]) -> None:
     """Have the data where the import reads it. Raises what `progress.KNOWN_FAILURES` names."""
     if method == "glance-direct":
-        staging = service.stores.staging
-        try:
-            staging.size(staging.url_for(task.image_id))
-        except DataNotFound:
-            raise TaskFailed("The staged data is not on this host.") from None
+        _find_staged(service, task)
     elif method == "web-download":
         _stage(service, task, fetch(service.filtering, parameters["uri"]), None)
     elif method == "glance-download":
         _from_other_service(service, task, parameters)
+
+
+def _find_staged(service: ImageService, task: TaskRun) -> None:
+    """Raises Retry where another host has the data, whose engine is to do the work."""
+    staging = service.stores.staging
+    try:
+        staging.size(staging.url_for(task.image_id))
+    except DataNotFound:
+        node = task.image().staged_on
+        if node not in (None, service.node):
+            raise Retry(_ELSEWHERE_S, f"the data is staged on {node}") from None
+        raise TaskFailed("The staged data is lost.") from None
 
 
 def _stage(service: ImageService, task: TaskRun, download: Download, expected: int | None) -> None:
@@ -45,6 +55,7 @@ def _stage(service: ImageService, task: TaskRun, download: Download, expected: i
 
         def staged(connection: Connection, image: Image) -> None:
             image.size = size
+            image.staged_on = service.node
             writer.publish()
 
         task.change(staged)
