@@ -68,7 +68,8 @@ def test_attach_and_detach(running: Cloud) -> None:
     ]
     disk = running.hosts["node1"].volumes(server["id"])[volume]
     assert (disk.device, disk.tag, disk.size_gb, disk.serial) == ("/dev/vdb", "data", 2, volume)
-    assert disk.connection["attachment_id"] == attachment["id"]
+    assert disk.connection["driver_volume_type"] == "simulated"
+    assert disk.connection["data"] == {"attachment_id": attachment["id"]}
     connector = running.volume.connectors[attachment["id"]]
     assert connector["host"] == "node1" and connector["mountpoint"] == "/dev/vdb"
     shown = running.show(server["id"], version="2.100")["os-extended-volumes:volumes_attached"]

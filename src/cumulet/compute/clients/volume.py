@@ -110,11 +110,11 @@ def attachments(session: Session, server_id: str, volume_id: str | None = None) 
 
 
 def connect(session: Session, attachment_id: str, connector: dict[str, Any]) -> dict[str, Any]:
-    """Have the volume exported to a host; returns the connection_info. Raises GiveUp."""
+    """Have the volume exported to a host; returns `{"driver_volume_type", "data"}`. Raises GiveUp."""
     path = f"/attachments/{_id(attachment_id)}"
     known: dict[str, Any] = content(_call(session, "GET", path), "volume")["attachment"].get("connection_info") or {}
     if known:
-        return known
+        return _nested(known)
     answer = _call(session, "PUT", path, {"attachment": {"connector": connector}})
     if answer.status == 409:
         # Told already: the answer to that was lost.
@@ -122,7 +122,16 @@ def connect(session: Session, attachment_id: str, connector: dict[str, Any]) -> 
     made: dict[str, Any] = content(answer, "volume")["attachment"].get("connection_info") or {}
     if not made:
         raise GiveUp(f"The volume service has no connection for attachment {attachment_id}.")
-    return made
+    return _nested(made)
+
+
+def _nested(shown: dict[str, Any]) -> dict[str, Any]:
+    """A connection as hosts take it; attachments show everything on one level."""
+    kind = shown["driver_volume_type"]
+    return {
+        "driver_volume_type": kind,
+        "data": {name: value for name, value in shown.items() if name != "driver_volume_type"},
+    }
 
 
 def complete(session: Session, attachment_id: str) -> None:
