@@ -29,6 +29,7 @@ REFUSAL: Final = "Policy doesn't allow {rule} to be performed."
 def build_service(env: Environment) -> Compute:
     conf = env.config("nova")
     options.register(conf)
+    options.say_where_consoles_are(conf, env.settings)
     return Compute(
         env=env,
         conf=conf,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from oslo_config import cfg
 
+from cumulet.kernel.settings import Settings
+
 API = [
     cfg.IntOpt("max_limit", default=1000, min=0, help="The most rows a page has."),
     cfg.StrOpt("compute_link_prefix", help="The base of links, where it is not what the client addressed."),
@@ -75,6 +77,14 @@ SCHEDULER = [
     cfg.IntOpt("max_io_ops_per_host", default=8),
 ]
 PLACEMENT_RESULTS = [cfg.IntOpt("max_placement_results", default=1000, min=1)]
+
+
+def say_where_consoles_are(conf: cfg.ConfigOpts, settings: Settings) -> None:
+    """Defaults for this cloud: its address and ports (agents/host/consoles.py listens there)."""
+    host = settings.public_host or ("127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host)  # noqa: S104
+    pages = f"http://{host}:{settings.port(6080)}/vnc_auto.html"
+    conf.set_default("novncproxy_base_url", pages, group="vnc")
+    conf.set_default("base_url", f"ws://{host}:{settings.port(6083)}/", group="serial_console")
 
 
 def register(conf: cfg.ConfigOpts) -> None:

@@ -125,7 +125,8 @@ class Folders:
 
     def make(self, server_id: str) -> Path:
         directory = self.of(server_id)
-        directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(0o711)  # whatever the umask: a container's users step through, but cannot look
         return directory
 
     def remove(self, server_id: str) -> None:

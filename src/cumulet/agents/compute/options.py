@@ -38,12 +38,16 @@ VNC = [
     cfg.StrOpt("server_listen", help="Address of guests' consoles. Default: a socket that only this host can open."),
     cfg.StrOpt("server_proxyclient_address"),
 ]
+CONSOLE = [cfg.ListOpt("allowed_origins", default=[], help="Hosts whose pages may open consoles, besides our own.")]
+NOVNC_PORT = 6080
+SERIAL_PORT = 6083
 
 
 def register(conf: cfg.ConfigOpts) -> None:
     conf.register_opts(DEFAULT)
     conf.register_opts(LIBVIRT, group="libvirt")
     conf.register_opts(VNC, group="vnc")
+    conf.register_opts(CONSOLE, group="console")
 
 
 def read(files: Sequence[Path | str]) -> cfg.ConfigOpts:

@@ -11,9 +11,12 @@ from pathlib import Path
 from cumulet.agents.compute import hypervisors, login
 from cumulet.agents.compute import options as compute_options
 from cumulet.agents.compute.agent import Agent as ComputeAgent
+from cumulet.agents.compute.consoles.proxy import PAGES, ConsoleProxy
+from cumulet.agents.compute.consoles.tokens import Tokens
 from cumulet.agents.compute.image_service import Glance
 from cumulet.agents.host import wiring
 from cumulet.agents.host.compute import ComputePart
+from cumulet.agents.host.consoles import ConsolePart
 from cumulet.agents.host.parts import Part
 from cumulet.agents.network.config import AgentConfig
 from cumulet.kernel import shared_secret
@@ -33,6 +36,10 @@ def real_parts(bus: Bus, host: str, state_dir: Path, settings: Settings, kinds: 
         parts += wiring.network_parts(bus, network_config(settings, host, state_dir))
     if "compute" in kinds:
         parts.append(compute_part(bus, host, state_dir, settings))
+        if (
+            settings.paths.keys / "passwords.json"
+        ).exists():  # where the cloud itself is, and not a host that joined it
+            parts.append(console_part(settings))
     return parts
 
 
@@ -44,6 +51,17 @@ def compute_part(bus: Bus, host: str, state_dir: Path, settings: Settings) -> Pa
     hypervisor = _hypervisor(host, state_dir, settings)
     hypervisor.wake()
     return ComputePart(bus, functools.partial(ComputeAgent, hypervisors={host: hypervisor}))
+
+
+def console_part(settings: Settings) -> Part:
+    conf = compute_options.read(settings.files_of("nova"))
+    tokens = Tokens(lambda: login.session(settings, conf))
+    origins = conf.console.allowed_origins
+    proxies = {
+        settings.port(compute_options.NOVNC_PORT): ConsoleProxy(tokens, pages=PAGES, allowed_origins=origins),
+        settings.port(compute_options.SERIAL_PORT): ConsoleProxy(tokens, allowed_origins=origins),
+    }
+    return ConsolePart(settings.host, proxies)
 
 
 def leave_compute(host: str, state_dir: Path, settings: Settings) -> None:

@@ -5,7 +5,7 @@ The network agent takes up the outer end as it does a tap (docs/network-agent.md
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 from pathlib import Path
 
@@ -20,12 +20,10 @@ def plug(namespace: str | None, card: Card, inside: Path, name: str) -> None:
     netlink = Netlink(namespace)
     descriptor = os.open(inside, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        link = netlink.link(outer)
-        batch = netlink.batch()
-        if link is not None:
-            batch.link(outer, "del", index=link.index)
-        peer = {"ifname": name, "address": card.mac, "net_ns_fd": descriptor} | ({"mtu": card.mtu} if card.mtu else {})
+        _remove(netlink, outer)
         mtu = {"mtu": card.mtu} if card.mtu else {}
+        peer = {"ifname": name, "address": card.mac, "net_ns_fd": descriptor, **mtu}
+        batch = netlink.batch()
         batch.link(outer, "add", ifname=outer, kind="veth", peer=peer, address="fe" + card.mac[2:], **mtu)
         batch.do()
     finally:
@@ -36,11 +34,20 @@ def plug(namespace: str | None, card: Card, inside: Path, name: str) -> None:
 def unplug(namespace: str | None, card: Card) -> None:
     netlink = Netlink(namespace)
     try:
-        link = netlink.link(names.tap(card.port_id))
-        if link is not None:
-            batch = netlink.batch()
-            batch.link(link.name, "del", index=link.index)
-            with contextlib.suppress(FileNotFoundError):
-                batch.do()
+        _remove(netlink, names.tap(card.port_id))
     finally:
         netlink.close()
+
+
+def _remove(netlink: Netlink, name: str) -> None:
+    """The kernel takes a pair away by itself a moment after the container has ended: it may go before our eyes."""
+    link = netlink.link(name)
+    if link is None:
+        return
+    batch = netlink.batch()
+    batch.link(name, "del", index=link.index)
+    try:
+        batch.do()
+    except OSError as error:
+        if error.errno != errno.ENODEV:
+            raise
