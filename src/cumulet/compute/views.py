@@ -16,8 +16,11 @@ def base_url(call: Call[Compute]) -> str:
 
 
 def links(call: Call[Compute], path: str) -> list[dict[str, str]]:
+    return links_at(base_url(call), path)
+
+
+def links_at(base: str, path: str) -> list[dict[str, str]]:
     """`self` under the API's version, `bookmark` without it."""
-    base = base_url(call)
     return [{"rel": "self", "href": f"{base}/v2.1/{path}"}, {"rel": "bookmark", "href": f"{base}/{path}"}]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,21 +10,12 @@ from sqlalchemy.engine import Row
 from cumulet.compute import views
 from cumulet.compute.domain import servers
 from cumulet.compute.domain.server_states import status_of
+from cumulet.compute.handlers import server_pieces
 from cumulet.compute.service import Compute
-from cumulet.kernel import clock
 from cumulet.kernel.http import Call
 
 _WITH_PROGRESS = ("ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE", "REVERT_RESIZE", "PASSWORD")
 _WITH_FAULT = ("ERROR", "DELETED")
-
-
-_OF_ALL_IMAGES = frozenset(
-    (
-        *("id", "name", "status", "visibility", "owner", "size", "virtual_size", "checksum", "protected", "schema"),
-        *("os_hash_algo", "os_hash_value", "os_hidden", "file", "self", "created_at", "updated_at", "min_ram"),
-        *("min_disk", "container_format", "disk_format", "direct_url", "stores"),
-    )
-)
 
 
 class Rights(NamedTuple):
@@ -36,6 +25,7 @@ class Rights(NamedTuple):
     host_status: bool
     specs: bool
     fault_details: bool
+    base: str
 
 
 def rights(call: Call[Compute], project_id: str | None) -> Rights:
@@ -47,6 +37,7 @@ def rights(call: Call[Compute], project_id: str | None) -> Rights:
         host_status=call.version >= (2, 16) and may("servers:show:host_status"),
         specs=call.version >= (2, 47) and may("os-flavor-extra-specs:index"),
         fault_details=call.ctx.is_admin,
+        base=views.base_url(call),
     )
 
 
@@ -77,15 +68,19 @@ def detailed(
         "tenant_id": row.project_id,
         "user_id": row.user_id,
         "metadata": metadata,
-        "hostId": host_id(row),
-        "image": _image(call, row),
-        "flavor": _flavor(call, row, seen),
-        "created": clock.iso(row.created_at),
-        "updated": clock.iso(row.updated_at),
-        "addresses": addresses(row.addresses, plain=not extended and call.version < (2, 75)),
+        "hostId": server_pieces.host_id(row.project_id, row.host) if row.host else "",
+        "image": _image(call, row, seen.base),
+        "flavor": (
+            server_pieces.flavor(row.flavor, specs=seen.specs)
+            if call.version >= (2, 47)
+            else server_pieces.flavor_link(seen.base, row.flavor)
+        ),
+        "created": server_pieces.moment(row.created_at),
+        "updated": server_pieces.moment(row.updated_at),
+        "addresses": server_pieces.addresses(row.addresses, plain=not extended and call.version < (2, 75)),
         "accessIPv4": row.access_ip_v4 or "",
         "accessIPv6": row.access_ip_v6 or "",
-        "links": links(call, row.id),
+        "links": views.links_at(seen.base, f"servers/{row.id}"),
         "OS-DCF:diskConfig": "AUTO" if row.auto_disk_config else "MANUAL",
     }
     if status in _WITH_PROGRESS:
@@ -94,7 +89,7 @@ def detailed(
         shown["fault"] = _fault(row, details=seen.fault_details)
     if extended or call.version >= (2, 75):
         shown |= _extended(call, row, seen, host_status)
-    if call.version >= (2, 9) and (extended or call.version >= (2, 9)):
+    if call.version >= (2, 9):
         shown["locked"] = row.locked
     if call.version >= (2, 19):
         shown["description"] = row.description
@@ -116,9 +111,6 @@ def detailed(
 
 
 def _extended(call: Call[Compute], row: Row[Any], seen: Rights, host_status: dict[str, str]) -> dict[str, Any]:
-    volumes = servers.decode(row.volumes)
-    if call.version < (2, 3):
-        volumes = [{"id": volume["id"]} for volume in volumes]
     shown = {
         "key_name": row.key_name,
         "config_drive": "True" if row.config_drive else "",
@@ -128,11 +120,11 @@ def _extended(call: Call[Compute], row: Row[Any], seen: Rights, host_status: dic
         "OS-EXT-STS:task_state": row.task_state,
         "OS-EXT-STS:vm_state": row.vm_state,
         "OS-EXT-STS:power_state": row.power_state,
-        "os-extended-volumes:volumes_attached": volumes,
+        "os-extended-volumes:volumes_attached": server_pieces.volumes(row.volumes, plain=call.version < (2, 3)),
     }
-    names = servers.decode(row.security_groups)
-    if names:
-        shown["security_groups"] = [{"name": name} for name in names]
+    groups = server_pieces.security_groups(row.security_groups)
+    if groups is not None:
+        shown["security_groups"] = groups
     if seen.host:
         shown |= {
             "OS-EXT-SRV-ATTR:host": row.host,
@@ -154,44 +146,19 @@ def _extended(call: Call[Compute], row: Row[Any], seen: Rights, host_status: dic
     return shown
 
 
-def host_id(row: Row[Any]) -> str:
-    """The same for two servers of a project on one host, and nothing else told about the host."""
-    return hashlib.sha224(f"{row.project_id}{row.host}".encode()).hexdigest() if row.host else ""
-
-
 def instance_name(row: Row[Any]) -> str:
     return f"instance-{row.number:08x}"
 
 
 def _bare(at: int | None) -> str | None:
-    return None if at is None else clock.iso_micro(at).rstrip("Z")
+    """Without a zone, and with a part of a second that is always none, as the original shows these two."""
+    return None if at is None else server_pieces.moment(at)[:-1] + ".000000"
 
 
-def _image(call: Call[Compute], row: Row[Any]) -> Any:
+def _image(call: Call[Compute], row: Row[Any], base: str) -> Any:
     if row.image_id is None:
         return ""
-    bookmark = {"rel": "bookmark", "href": f"{views.base_url(call)}/images/{row.image_id}"}
-    shown: dict[str, Any] = {"id": row.image_id, "links": [bookmark]}
-    if call.version >= (2, 98):
-        shown["properties"] = image_properties(row)
-    return shown
-
-
-def image_properties(row: Row[Any]) -> dict[str, Any]:
-    """What the image had beside the attributes that every image has."""
-    return {name: value for name, value in servers.decode(row.image_properties).items() if name not in _OF_ALL_IMAGES}
-
-
-def _flavor(call: Call[Compute], row: Row[Any], seen: Rights) -> dict[str, Any]:
-    flavor = servers.decode(row.flavor)
-    if call.version < (2, 47):
-        bookmark = {"rel": "bookmark", "href": f"{views.base_url(call)}/flavors/{flavor['id']}"}
-        return {"id": flavor["id"], "links": [bookmark]}
-    shown = {key: flavor[key] for key in ("vcpus", "ram", "disk", "ephemeral", "swap")}
-    shown["original_name"] = flavor["name"]
-    if seen.specs:
-        shown["extra_specs"] = flavor["extra_specs"]
-    return shown
+    return server_pieces.image(base, row.image_id, row.image_properties if call.version >= (2, 98) else None)
 
 
 def _fault(row: Row[Any], *, details: bool) -> dict[str, Any]:
@@ -200,23 +167,3 @@ def _fault(row: Row[Any], *, details: bool) -> dict[str, Any]:
     if fault.get("details") and (details or fault["code"] != 500):
         shown["details"] = fault["details"]
     return shown
-
-
-def addresses(text: str, *, plain: bool = False) -> dict[str, list[dict[str, Any]]]:
-    """`{network name: [{"addr", "version", …}]}` out of the stored VIFs."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for vif in servers.decode(text):
-        shown = found.setdefault(vif["label"], [])
-        for ip in _each_address(vif["ips"]):
-            one = {"version": ip["version"], "addr": ip["address"]}
-            if not plain:
-                one |= {"OS-EXT-IPS:type": ip["type"], "OS-EXT-IPS-MAC:mac_addr": vif["mac"]}
-            shown.append(one)
-    return found
-
-
-def _each_address(ips: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
-    for ip in ips:
-        yield {**ip, "type": "fixed"}
-        for floating in ip.get("floating", ()):
-            yield {"address": floating, "version": 4, "type": "floating"}
