@@ -23,6 +23,7 @@ DIFFERENCES = {
     r".*: None is not ": "what is not set is null, which the specification nowhere says",
     r".*_port_range: '[0-9]+:[0-9]+' is not of type 'number'": "two numbers, in a text",
     r".*network_segment_ranges?(\[N\])?\.(available|used): .*'string'": "a list; an object of numbers and projects",
+    r".*nexthop: .* is valid under each of": "either of two formats, which are not looked at here",
     r".*rules\[N\]\.dscp_mark: .* is not of type 'string'": "a number",
     r"GET /v2.0/qos/rule-types/.*drivers: .*'string'": "objects",
     r"GET /v2.0/service-providers.*default: .*'string'": "a boolean",

@@ -8,7 +8,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from cumulet.network.domain import base, notices, router_hosts
+from cumulet.network.domain import base, notices, router_hosts, trunks
 from cumulet.network.service import Network
 from cumulet.network.tables import agents, floating_ips, ports, router_agents, routers
 
@@ -44,6 +44,7 @@ _SET_STATUS = (
 def _ports(network: Network, connection: Connection, host: str, reported: dict[str, str]) -> None:
     """Only the host a port is bound to says how it is."""
     changed: list[tuple[Row[Any], str]] = []
+    trunks.follow_parents(network, connection, host, list(reported))
     for ids in base.chunks(reported):
         mine = sa.select(ports).where(ports.c.id.in_(ids), ports.c.binding_host_id == host)
         for row in connection.execute(mine):
@@ -54,6 +55,7 @@ def _ports(network: Network, connection: Connection, host: str, reported: dict[s
         return
     at = network.now()
     connection.execute(_SET_STATUS, [{"sought": row.id, "now_is": status, "at": at} for row, status in changed])
+    trunks.refresh_statuses(network, connection, [row.id for row, _ in changed])
     notices.statuses(network, connection, changed)
 
 

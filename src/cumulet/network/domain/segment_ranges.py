@@ -1,14 +1,14 @@
 """Network segment ranges: which VLAN and VXLAN ids the networks of a project, or of all projects, come from.
 
-Once there is a range of a type, ids of that type come from the ranges of the project and the shared ones; until then
-from those in ml2_conf.ini.
+Ids come from the ranges of the project, then from the shared ones; where there are no shared ones, from those in
+ml2_conf.ini.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
@@ -146,11 +146,25 @@ def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]
     connection.execute(sa.delete(table).where(table.c.id == row.id))
 
 
-def of_project(connection: Connection, kind: str, project_id: str) -> list[tuple[str | None, int, int]] | None:
-    """(physical network, lowest, highest) of the ranges a project's networks may come from; None without any range."""
-    rows = connection.execute(sa.select(table).where(table.c.network_type == kind).order_by(table.c.shared)).all()
-    if not rows:
-        return None
-    return [
-        (row.physical_network, row.minimum, row.maximum) for row in rows if row.shared or row.project_id == project_id
-    ]
+Range = tuple[str | None, int, int]
+"""Physical network, lowest id, highest id."""
+
+
+class Ranges(NamedTuple):
+    """Where a project's networks of one type may come from: its own ranges first, then the shared ones, or without
+    any of these (`shared` is empty) those in ml2_conf.ini; never from what is another project's (`foreign`)."""
+
+    own: list[Range]
+    shared: list[Range]
+    foreign: list[Range]
+
+    def is_foreign(self, place: str | None, number: int) -> bool:
+        return any(place == where and low <= number <= high for where, low, high in self.foreign)
+
+
+def of_project(connection: Connection, kind: str, project_id: str) -> Ranges:
+    found = Ranges([], [], [])
+    for row in connection.execute(sa.select(table).where(table.c.network_type == kind)):
+        kept = found.shared if row.shared else found.own if row.project_id == project_id else found.foreign
+        kept.append((row.physical_network, row.minimum, row.maximum))
+    return found

@@ -145,9 +145,15 @@ def _candidates(
 ) -> Iterator[tuple[str | None, int]]:
     """Ids worth trying: a few at random first, which nearly always hits, then every one that is free."""
     written = segment_ranges.of_project(connection, kind, project_id)
-    ranges = list(_ranges(network, kind, physical)) if written is None else written
-    if physical is not None:
-        ranges = [one for one in ranges if one[0] == physical]
+    general = written.shared or list(_ranges(network, kind, physical))
+    for ranges in (written.own, general):
+        usable = [one for one in ranges if physical is None or one[0] == physical]
+        for place, number in _within(connection, kind, usable):
+            if not written.is_foreign(place, number):
+                yield place, number
+
+
+def _within(connection: Connection, kind: str, ranges: list[segment_ranges.Range]) -> Iterator[tuple[str | None, int]]:
     for _ in range(_TRIES if ranges else 0):
         place, low, high = random.choice(ranges)
         yield place, random.randint(low, high)

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection, Row
 from cumulet.kernel.context import Context
 from cumulet.kernel.errors import NotFound
 from cumulet.network.attributes import Values
-from cumulet.network.domain import base, networks, ports, quotas
+from cumulet.network.domain import base, bindings, networks, ports, quotas
 from cumulet.network.domain.source import Source
 from cumulet.network.errors import bad_request, conflict
 from cumulet.network.service import Network
@@ -121,21 +121,32 @@ def _segmentation(connection: Connection, wanted: Values, port: Row[Any]) -> tup
 
 def update(network: Network, connection: Connection, ctx: Context, row: Row[Any], values: Values) -> None:
     base.change(network, connection, trunks, row.id, **{key: values[key] for key in _PLAIN if key in values})
+    _tell(network, connection, row.id)
 
 
 def delete(network: Network, connection: Connection, ctx: Context, row: Row[Any]) -> None:
     """Its ports stay, each for itself again."""
     mine = sa.select(trunk_subports.c.port_id).where(trunk_subports.c.trunk_id == row.id)
+    _tell(network, connection, row.id)
     _release(network, connection, list(connection.execute(mine).scalars()))
     base.forget_tags(connection, row.id)
     connection.execute(sa.delete(trunks).where(trunks.c.id == row.id))
     connection.execute(sa.update(port_table).where(port_table.c.id == row.port_id).values(trunk_details=None))
 
 
+def _tell(network: Network, connection: Connection, trunk_id: str) -> None:
+    """The host that has the trunk's parent must look again."""
+    parent = sa.select(trunks.c.port_id).where(trunks.c.id == trunk_id).scalar_subquery()
+    host = connection.execute(sa.select(port_table.c.binding_host_id).where(port_table.c.id == parent)).scalar()
+    network.touch("host", host)
+
+
 def _release(network: Network, connection: Connection, port_ids: list[str]) -> None:
     connection.execute(sa.delete(trunk_subports).where(trunk_subports.c.port_id.in_(port_ids)))
     for port_id in port_ids:
-        base.change(network, connection, port_table, port_id, device_owner="", status="DOWN")
+        row = ports.load(connection, port_id)
+        gone = bindings.to_host(network, connection, row, "")
+        base.change(network, connection, port_table, port_id, device_owner="", **gone)
 
 
 def add_subports(network: Network, connection: Connection, ctx: Context, row: Row[Any], wanted: list[Values]) -> None:
@@ -169,6 +180,46 @@ def remove_subports(
     _refresh(network, connection, row.id)
 
 
+def follow_parents(network: Network, connection: Connection, host: str, port_ids: list[str]) -> None:
+    """Of these ports, let the subports be bound to the host where their parents are, which is this one."""
+    parents = port_table.alias("parents")
+    for some in base.chunks(port_ids):
+        query = (
+            sa.select(port_table)
+            .join(trunk_subports, trunk_subports.c.port_id == port_table.c.id)
+            .join(trunks, trunks.c.id == trunk_subports.c.trunk_id)
+            .join(parents, parents.c.id == trunks.c.port_id)
+            .where(port_table.c.id.in_(some), parents.c.binding_host_id == host, port_table.c.binding_host_id != host)
+        )
+        for port in connection.execute(query).all():
+            moved = bindings.to_host(network, connection, port, host)
+            base.change(network, connection, port_table, port.id, **moved)
+            network.touch("network", port.network_id)
+
+
+def refresh_statuses(network: Network, connection: Connection, port_ids: list[str]) -> None:
+    """The trunks that these ports are part of: ACTIVE with all of their ports, BUILD while some are not."""
+    parents, others = port_table.alias("parents"), port_table.alias("others")
+    waiting = (
+        sa.select(sa.func.count())
+        .select_from(trunk_subports.join(others, others.c.id == trunk_subports.c.port_id))
+        .where(trunk_subports.c.trunk_id == trunks.c.id, others.c.status != "ACTIVE")
+        .correlate(trunks)
+        .scalar_subquery()
+    )
+    for some in base.chunks(port_ids):
+        part = sa.select(trunk_subports.c.trunk_id).where(trunk_subports.c.port_id.in_(some))
+        query = (
+            sa.select(trunks.c.id, trunks.c.status, parents.c.status.label("parent"), waiting.label("waiting"))
+            .join(parents, parents.c.id == trunks.c.port_id)
+            .where(sa.or_(trunks.c.port_id.in_(some), trunks.c.id.in_(part)))
+        )
+        for trunk in connection.execute(query).all():
+            status = "DOWN" if trunk.parent != "ACTIVE" else "BUILD" if trunk.waiting else "ACTIVE"
+            if status != trunk.status:
+                base.change(network, connection, trunks, trunk.id, status=status)
+
+
 def _refresh(network: Network, connection: Connection, trunk_id: str) -> None:
     """Bring the copies of the subports in the trunk's row and in its parent port's up to date."""
     query = (
@@ -192,6 +243,7 @@ def _refresh(network: Network, connection: Connection, trunk_id: str) -> None:
         "sub_ports": [{**one, "mac_address": row.mac_address} for one, row in zip(shown, rows, strict=True)],
     }
     parent = sa.select(trunks.c.port_id).where(trunks.c.id == trunk_id).scalar_subquery()
+    _tell(network, connection, trunk_id)
     connection.execute(
         sa.update(port_table).where(port_table.c.id == parent).values(trunk_details=base.to_json(details))
     )

@@ -36,6 +36,7 @@ class Host:
     networks: list[Row[Any]]
     subnets: list[Row[Any]]
     policies: dict[str, list[dict[str, Any]]]  # QoS policy -> its rules
+    subports: dict[str, tuple[str, int]]  # a trunk's port -> (the trunk's parent port, VLAN)
     groups: set[str]  # security groups of the ports, and those that their rules name
     address_groups: set[str]
 
@@ -47,6 +48,8 @@ class Host:
         for row in rows_in(connection, tables.router_ports, "router_id", router_ids):
             attached[row.router_id].append(row.port_id)
         here = _bound(connection, host) | {port_id for ids in attached.values() for port_id in ids}
+        subports = _subports(connection, here)
+        here |= subports.keys()
         own = rows_in(connection, tables.ports, "id", here)
         network_ids = served | {port.network_id for port in own}
         networks = rows_in(connection, tables.networks, "id", network_ids)
@@ -62,6 +65,7 @@ class Host:
             networks=networks,
             subnets=rows_in(connection, tables.subnets, "network_id", network_ids),
             policies=_policies(connection, [*own, *networks, *routers]),
+            subports=subports,
             groups=set(),
             address_groups=set(),
         )
@@ -109,6 +113,20 @@ def _bound(connection: Connection, host: str) -> set[str]:
     )
     coming = sa.select(prepared.c.port_id).where(prepared.c.host == host, prepared.c.vif_type.not_in(bindings.UNBOUND))
     return set(connection.execute(bound).scalars()) | set(connection.execute(coming).scalars())
+
+
+def _subports(connection: Connection, parents: Iterable[str]) -> dict[str, tuple[str, int]]:
+    """Ports that reach this host over a parent port, whatever they say of themselves."""
+    trunks, subports = tables.trunks, tables.trunk_subports
+    found = {}
+    for some in base.chunks(sorted(parents)):
+        query = (
+            sa.select(subports.c.port_id, trunks.c.port_id.label("parent"), subports.c.segmentation_id)
+            .join(trunks, trunks.c.id == subports.c.trunk_id)
+            .where(trunks.c.port_id.in_(some), trunks.c.admin_state_up, subports.c.segmentation_type == "vlan")
+        )
+        found.update({row.port_id: (row.parent, row.segmentation_id) for row in connection.execute(query)})
+    return found
 
 
 def _policies(connection: Connection, users: list[Row[Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -68,6 +68,7 @@ def _subnet(row: Row[Any]) -> dict[str, Any]:
 def _port(row: Row[Any], host: Host) -> dict[str, Any]:
     profile = base.from_json(row.binding_profile)
     plug = profile.get("plug")
+    trunk_port, vlan = host.subports.get(row.id, (None, None))
     return {
         "id": row.id,
         "network_id": row.network_id,
@@ -84,6 +85,8 @@ def _port(row: Row[Any], host: Host) -> dict[str, Any]:
         "plug": plug if plug in _PLUGS else "external",
         "peer_namespace": profile.get("peer_namespace"),
         "peer_name": profile.get("peer_name"),
+        "trunk_port": trunk_port,
+        "vlan": vlan,
     }
 
 

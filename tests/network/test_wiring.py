@@ -1,0 +1,81 @@
+"""What a host is told and what it reports: an agent's questions and reports, as they come from the bus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from cumulet.kernel.bus import Call
+from cumulet.network.methods import Methods
+from cumulet.network.service import Network
+from tests.network.support import Api
+
+
+class Host:
+    """An agent in the place of a host's: asks for its document, reports how ports are."""
+
+    def __init__(self, network: Network, name: str) -> None:
+        self.name = name
+        self._methods = Methods(network)
+        self._call: Any = Call.__new__(Call)
+        self.report()
+
+    def report(self, **ports: str) -> None:
+        counts: dict[str, dict[str, int]] = {
+            f"neutron-{kind}-agent": {} for kind in ("linuxbridge", "dhcp", "l3", "metadata")
+        }
+        facts = {"host": self.name, "tunneling_ip": "192.0.2.7", "counts": counts}
+        self._methods.report(self._call, facts, {"ports": ports})
+
+    def document(self) -> dict[str, Any]:
+        """The whole one, each kind by id."""
+        whole = msgspec.json.decode(self._methods.wanted(self._call, self.name)["document"])
+        return {key: {one["id"]: one for one in value} for key, value in whole.items() if isinstance(value, list)}
+
+
+def test_a_host_reports_as_four_agents(network: Network, admin: Api) -> None:
+    Host(network, "reporting")
+    agents = admin.list("agent", "?host=reporting")
+    assert sorted(agent["agent_type"] for agent in agents) == [
+        "DHCP agent", "L3 agent", "Linux bridge agent", "Metadata agent",
+    ]  # fmt: skip
+    assert all(agent["alive"] for agent in agents)
+
+
+def test_a_ports_status_is_what_its_host_says(network: Network, admin: Api) -> None:
+    host, other = Host(network, "one"), Host(network, "other")
+    made, _ = admin.network_with()
+    port = admin.make("port", network_id=made["id"], **{"binding:host_id": "one"})
+    assert (port["binding:vif_type"], port["status"]) == ("bridge", "DOWN")
+    assert host.document()["ports"][port["id"]]["mac_address"] == port["mac_address"]
+    assert port["id"] not in other.document()["ports"]
+    other.report(**{port["id"]: "ACTIVE"})
+    assert admin.show("port", port["id"])["status"] == "DOWN"
+    host.report(**{port["id"]: "ACTIVE"})
+    assert admin.show("port", port["id"])["status"] == "ACTIVE"
+
+
+def test_ports_of_a_trunk_are_wired_where_their_parent_is(network: Network, admin: Api) -> None:
+    host = Host(network, "trunked")
+    (one, _), (two, _) = admin.network_with(), admin.network_with("10.1.0.0/24")
+    parent, part = admin.make("port", network_id=one["id"]), admin.make("port", network_id=two["id"])
+    subport = {"port_id": part["id"], "segmentation_type": "vlan", "segmentation_id": 101}
+    trunk = admin.make("trunk", port_id=parent["id"], sub_ports=[subport])
+    assert trunk["status"] == "DOWN"
+    admin.change("port", parent["id"], **{"binding:host_id": "trunked"})
+
+    wanted = host.document()["ports"]
+    assert (wanted[part["id"]]["trunk_port"], wanted[part["id"]]["vlan"]) == (parent["id"], 101)
+    assert wanted[parent["id"]]["trunk_port"] is None
+
+    host.report(**{parent["id"]: "ACTIVE", part["id"]: "DOWN"})
+    assert admin.show("trunk", trunk["id"])["status"] == "BUILD"
+    assert admin.show("port", part["id"])["binding:host_id"] == "trunked"
+    host.report(**{part["id"]: "ACTIVE"})
+    assert admin.show("trunk", trunk["id"])["status"] == "ACTIVE"
+    assert admin.show("port", part["id"])["status"] == "ACTIVE"
+
+    admin.act(f"trunks/{trunk['id']}/remove_subports", {"sub_ports": [{"port_id": part["id"]}]})
+    assert part["id"] not in host.document()["ports"]
+    assert admin.show("port", part["id"])["binding:vif_type"] == "unbound"
