@@ -57,15 +57,15 @@ def told(directory: Path, images: Path, *, nova_conf: str = "") -> Iterator[Stor
         client = OpenStack(cloud, "admin")
         try:
             story = Story(cloud, client, key)
-            _upload(story, images)
-            _networks(story)
+            upload(story, images)
+            networks(story)
             _boot(story)
             yield story
         finally:
             client.close()
 
 
-def _upload(story: Story, images: Path) -> None:
+def upload(story: Story, images: Path) -> None:
     made = {}
     for name, kind in (("kernel", "aki"), ("ramdisk", "ari")):
         file = images / f"cumulet-guest-{name}"
@@ -76,7 +76,7 @@ def _upload(story: Story, images: Path) -> None:
     story.client(f"image create --disk-format qcow2 --container-format bare {kernel} --file {file} guest")
 
 
-def _networks(story: Story) -> None:
+def networks(story: Story) -> None:
     cidr, gateway = real.outside_of(story.cloud)
     story.client("network create --external --provider-network-type flat --provider-physical-network public public")
     story.client(f"subnet create --network public --subnet-range {cidr} --gateway {gateway} --no-dhcp outside")

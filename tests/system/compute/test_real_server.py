@@ -8,8 +8,11 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from tests.system.cloud import eventually
 from tests.system.compute import real
@@ -45,6 +48,17 @@ def test_the_console_log_shows_the_login_prompt(story: Story) -> None:
 
     assert eventually(lambda: "login:" in log(), within_s=BOOT_S)
     assert "told" in story.ssh("cat /root/told")
+
+
+def test_its_screen_is_reached_with_a_token(story: Story) -> None:
+    address = urlsplit(story.client("console url show --novnc web")["url"])
+    query = parse_qs(address.query)["path"][0]
+    with connect(f"ws://{address.netloc}/{query}", origin=f"http://{address.netloc}") as screen:  # type: ignore[arg-type]
+        assert bytes(screen.recv(timeout=30)).startswith(b"RFB 003.008")
+    with pytest.raises(InvalidStatus):
+        connect(f"ws://{address.netloc}/{query}", origin="http://evil.example").close()  # type: ignore[arg-type]
+    with pytest.raises(InvalidStatus):
+        connect(f"ws://{address.netloc}/?token=guessed").close()
 
 
 def test_the_guest_outlives_its_agent(story: Story) -> None:

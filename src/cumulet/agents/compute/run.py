@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-_LIMITS = ("prlimit", "--as=2147483648", "--cpu=300")
+_LIMITS = ("prlimit", "--as=2147483648", "--cpu=3600")
 
 
 class CommandFailed(RuntimeError):

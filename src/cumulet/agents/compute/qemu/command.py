@@ -186,7 +186,8 @@ def device_of(drive: Drive, record: Record) -> dict[str, Any]:
     if drive.kind == "cdrom":
         made |= {"driver": "scsi-cd", "bus": "scsi0.0", "scsi-id": drive.slot}
         if drive.bus in ("ide", "sata"):
-            made = {"drive": drive.node["node-name"], "id": drive.id, "driver": "ide-cd", "bus": "ide.0"}
+            made = {"drive": drive.node["node-name"], "id": drive.id, "driver": "ide-cd"}
+            made["bus"] = "ide.5" if _has_ports(record) else "ide.1"  # the last one: disks begin at the first
     elif drive.bus == "scsi":
         made |= {"driver": "scsi-hd", "bus": "scsi0.0", "scsi-id": drive.slot}
     elif drive.bus in ("ide", "sata"):
