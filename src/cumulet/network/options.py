@@ -21,9 +21,7 @@ DEFAULT = [
     cfg.IntOpt("pagination_max_limit", default=-1, help="The most rows a page has; -1: no bound."),
     cfg.StrOpt("base_mac", default="fa:16:3e:00:00:00"),
     cfg.IntOpt("global_physnet_mtu", default=1500),
-    cfg.IntOpt("dhcp_lease_duration", default=86400, help="Seconds; -1: for ever."),
     cfg.StrOpt("dns_domain", default="openstacklocal"),
-    cfg.BoolOpt("allow_overlapping_ips", default=True),
     cfg.IntOpt("agent_down_time", default=75, help="Seconds without a report after which an agent counts as dead."),
     cfg.IntOpt("dhcp_agents_per_network", default=1, min=1),
     cfg.IntOpt("max_l3_agents_per_router", default=3, min=1),
@@ -36,12 +34,10 @@ DEFAULT = [
     cfg.BoolOpt("router_distributed", default=False),
     cfg.BoolOpt("l3_ha", default=False),
     cfg.ListOpt("default_availability_zones", default=[]),
-    cfg.BoolOpt("vlan_transparent", default=False),
 ]
 ML2 = [
     cfg.ListOpt("type_drivers", default=["local", "flat", "vlan", "vxlan"]),
     cfg.ListOpt("tenant_network_types", default=["vxlan"]),
-    cfg.ListOpt("extension_drivers", default=["port_security", "qos", "dns"]),
     cfg.IntOpt("path_mtu", default=0),
     cfg.ListOpt("physical_network_mtus", default=[]),
 ]
