@@ -54,9 +54,11 @@ class Cloud:
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "cumulet.cli.main", *arguments, "--state-dir", str(self.directory)]
 
-    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, check: bool = True, timeout_s: float = TIMEOUT_S
+    ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, timeout=TIMEOUT_S, check=False, env=environment()
+            self.command(*arguments), capture_output=True, text=True, timeout=timeout_s, check=False, env=environment()
         )
         assert not check or done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}{self.log()}"
         return done
