@@ -177,7 +177,11 @@ def _settled(story: Story, name: str) -> Callable[[], Any]:
 def test_a_ping_fails_until_a_rule_allows_it(story: Story) -> None:
     story.address = story.demo("floating ip create public")["floating_ip_address"]
     story.demo.text(f"server add floating ip first {story.address}")
-    assert story.address in story.demo("server show first")["addresses"]["private"]
+
+    def addresses() -> list[str]:
+        return list(story.demo("server show first")["addresses"]["private"])
+
+    assert eventually(lambda: story.address in addresses(), within_s=60)
     assert not any(story.ping() for _ in range(3))
 
     story.demo("security group rule create --protocol icmp web")
