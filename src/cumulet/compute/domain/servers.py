@@ -57,10 +57,15 @@ def find(
     sort: Sequence[tuple[str, bool]],
     limit: int,
     marker: str | None,
+    *,
+    brief: bool = False,
 ) -> list[Row[Any]]:
-    """One query: a page and one row more. `sort` is (column, descending). Raises BadRequest for an unknown marker."""
+    """One query: a page and one row more, `brief` with only id and name of each.
+
+    `sort` is (column, descending). Raises BadRequest for an unknown marker.
+    """
     keys = [(servers.c[name], descending) for name, descending in sort]
-    query = sa.select(servers).where(*conditions)
+    query = (sa.select(servers.c.id, servers.c.name) if brief else sa.select(servers)).where(*conditions)
     if marker is not None:
         at = connection.execute(sa.select(servers).where(servers.c.id == marker)).first()
         if at is None:

@@ -45,8 +45,8 @@ def links(call: Call[Compute], server_id: str) -> list[dict[str, str]]:
     return views.links(call, f"servers/{server_id}")
 
 
-def brief(call: Call[Compute], row: Row[Any]) -> dict[str, Any]:
-    return {"id": row.id, "name": row.name, "links": links(call, row.id)}
+def brief(base: str, row: Row[Any]) -> dict[str, Any]:
+    return {"id": row.id, "name": row.name, "links": views.links_at(base, f"servers/{row.id}")}
 
 
 def detailed(

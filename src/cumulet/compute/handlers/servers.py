@@ -36,13 +36,13 @@ def _list(call: Call[Compute], path: str, *, detail: bool) -> Reply:
     conditions, sort = query.conditions(), query.sort()
     seen = server_views.rights(call, project_id)
     with call.service.db.read() as connection:
-        rows = servers.find(connection, conditions, sort, limit, marker)
+        rows = servers.find(connection, conditions, sort, limit, marker, brief=not detail)
         states = services.host_states(call.service, connection) if detail and seen.host_status else {}
     page = rows[:limit]
     if detail:
         shown = [server_views.detailed(call, row, seen, states) for row in page]
     else:
-        shown = [server_views.brief(call, row) for row in page]
+        shown = [server_views.brief(seen.base, row) for row in page]
     body: dict[str, Any] = {"servers": shown}
     if len(rows) > limit and limit:
         body["servers_links"] = views.next_links(call, path, rows[limit - 1].id)
