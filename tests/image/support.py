@@ -164,11 +164,12 @@ class Images:
 
 
 class Chunked:
-    """Sends a body without a length, from a source of the test's choice, through WSGI."""
+    """Sends a body without a length, from a source of the test's choice, through WSGI; with `length` one that has."""
 
-    def __init__(self, images: Images, source: Any) -> None:
+    def __init__(self, images: Images, source: Any, length: int | None = None) -> None:
         self.images = images
         self.source = source
+        self.length = length
         self.status = 0
         self.body = b""
 
@@ -182,7 +183,7 @@ class Chunked:
             "SERVER_PROTOCOL": "HTTP/1.1",
             "HTTP_HOST": "cloud.test:1",
             "HTTP_X_AUTH_TOKEN": token,
-            "HTTP_TRANSFER_ENCODING": "chunked",
+            **({"HTTP_TRANSFER_ENCODING": "chunked"} if self.length is None else {"CONTENT_LENGTH": str(self.length)}),
             "CONTENT_TYPE": "application/octet-stream",
             "wsgi.input": self.source,
             "wsgi.errors": io.StringIO(),

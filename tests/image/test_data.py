@@ -13,6 +13,7 @@ import pytest
 
 from cumulet.image.domain import recovery
 from cumulet.image.transfer.receiving import CHUNK
+from cumulet.kernel.bodies import BodyCut
 from cumulet.kernel.db import TransactionLost
 from tests.image.support import OCTETS, Chunked, Images
 
@@ -285,6 +286,19 @@ def test_a_living_writer_is_left_alone(images: Images) -> None:
     )
     assert recovery.recover(images.service) == 0
     assert images.show(image["id"])["status"] == "saving"
+
+
+class GoneClient(io.BytesIO):
+    """The body of a client that has left."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        raise BodyCut
+
+    read1 = read
+
+
+def test_a_refusal_that_nobody_waits_for_is_no_failure(images: Images) -> None:
+    assert Chunked(images, GoneClient(), length=100).put("/v2/images/none/file") == 404
 
 
 class LostTransactions:
