@@ -148,27 +148,23 @@ class Exports:
         served, daemon = self.of(volume_id), Daemon(self._folder / volume_id)
         if served is None or served.path == str(overlay):
             return
-        nodes = {node["node-name"]: node for node in daemon.ask(("query-named-block-nodes", {"flat": True}))[0]}
-        files = {name: node["image"]["filename"] for name, node in nodes.items() if node["drv"] == "qcow2"}
-        if str(overlay) not in files.values():
-            top = daemon.ask(("query-block-exports", {}))[0][0]["node-name"]
-            name = f"o{secrets.token_hex(6)}"
-            node = description(overlay, "qcow2", True, False, name)
-            daemon.ask(
-                ("blockdev-add", {**node, "backing": None}), ("blockdev-snapshot", {"node": top, "overlay": name})
-            )
+        name, top = _node_of(overlay), self._top(daemon, served)
+        if top != name:
+            if name not in _nodes(daemon):
+                node = description(overlay, "qcow2", True, False, name)
+                daemon.ask(("blockdev-add", {**node, "backing": None}))
+            daemon.ask(("blockdev-snapshot", {"node": top, "overlay": name}))
         served.path, served.format = str(overlay), "qcow2"
         write_durably(self._folder / volume_id / "spec", msgspec.json.encode(served))
 
     def grow(self, volume_id: str, size: int) -> None:
         """A disk can only grow while nobody is connected, so clients are cut off for a moment and come back."""
         served, daemon = self.of(volume_id), Daemon(self._folder / volume_id)
-        exports = daemon.ask(("query-block-exports", {}))[0]
-        if exports:
-            daemon.ask(("block-export-del", {"id": _EXPORT, "mode": "hard"}))
-        node = self._top(daemon)
         if served is None:
             return
+        node = self._top(daemon, served)
+        if daemon.ask(("query-block-exports", {}))[0]:
+            daemon.ask(("block-export-del", {"id": _EXPORT, "mode": "hard"}))
         export = {"type": "nbd", "id": _EXPORT, "node-name": node, "name": served.export, "writable": served.writable}
         try:
             _resize(daemon, node, size)
@@ -176,14 +172,22 @@ class Exports:
             daemon.ask(("block-export-add", export))
 
     @staticmethod
-    def _top(daemon: Daemon) -> str:
-        """The node nobody stands upon."""
-        nodes = daemon.ask(("query-named-block-nodes", {"flat": False}))[0]
-        disks = [node for node in nodes if node["drv"] not in ("file", "host_device")]
-        overlays = [node for node in disks if node["node-name"].startswith("o")]
-        backed = {node.get("backing_file") for node in disks}
-        tops = [node for node in overlays or disks if node["file"] not in backed]
-        return str((tops or disks)[0]["node-name"])
+    def _top(daemon: Daemon, served: Served) -> str:
+        """The node that clients write to; between the two halves of `grow` nothing is exported."""
+        exports = daemon.ask(("query-block-exports", {}))[0]
+        if exports:
+            return str(exports[0]["node-name"])
+        name = _node_of(Path(served.path))
+        return name if name in _nodes(daemon) else "disk"
+
+
+def _node_of(overlay: Path) -> str:
+    """A layer's node goes by the layer's name, so that whoever looks again finds it; at most 31 characters."""
+    return f"o{overlay.stem}"[:31]
+
+
+def _nodes(daemon: Daemon) -> set[str]:
+    return {str(node["node-name"]) for node in daemon.ask(("query-named-block-nodes", {"flat": True}))[0]}
 
 
 def _resize(daemon: Daemon, node: str, size: int) -> None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ from cumulet.kernel import config
 log = logging.getLogger(__name__)
 
 DEFAULT_BACKEND: Final = "file"
+_LONGEST_FOLDER: Final = 55
 HOST_OPTS = [
     cfg.ListOpt("enabled_backends", default=[], help="Sections of this file, a back end each."),
     cfg.StrOpt("my_ip", default="127.0.0.1", help="Where other hosts reach this one."),
@@ -83,7 +85,7 @@ def _driver(conf: cfg.ConfigOpts, name: str, host: str, state_dir: Path, disks: 
         missing = lvm_is_missing()
         if missing is None:
             exports = Exports(
-                state_dir / "exports" / name,
+                _exports_folder(state_dir, name),
                 address=section.target_ip_address or conf.my_ip,
                 first_port=section.nbd_first_port,
                 tls=section.nbd_tls,
@@ -105,7 +107,7 @@ def _driver(conf: cfg.ConfigOpts, name: str, host: str, state_dir: Path, disks: 
         name=name,
         host=host,
         folder=folder,
-        exports_folder=state_dir / "exports" / name,
+        exports_folder=_exports_folder(state_dir, name),
         volume_backend_name=backend_name,
         format=section.volume_format or ("qcow2" if section.nfs_qcow2_volumes else "raw"),
         shared=section.volumes_shared,
@@ -118,6 +120,14 @@ def _driver(conf: cfg.ConfigOpts, name: str, host: str, state_dir: Path, disks: 
         storage_protocol="nfs" if kind == "NfsDriver" else "file",
     )
     return FileDriver(options, disks)
+
+
+def _exports_folder(state_dir: Path, name: str) -> Path:
+    """In the cloud's directory, or where sockets with a volume's id in their path are not too long for the system."""
+    folder = state_dir / "exports" / name
+    if len(str(folder)) <= _LONGEST_FOLDER:
+        return folder
+    return Path("/run/cumulet-exports") / hashlib.sha256(str(folder).encode()).hexdigest()[:12]
 
 
 def repository_of(conf: cfg.ConfigOpts, state_dir: Path) -> Repository | None:

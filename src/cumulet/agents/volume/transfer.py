@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from cumulet.agents.volume.nodes import qcow2_node
 from cumulet.agents.volume.protocols import BlockDevice, Refused
 
 _PIECE: Final = 4 << 20
+_PREFIX: Final = "cumulet-open-"
 
 
 def copy_into(device: BlockDevice, connection: Mapping[str, Any], key: str | None) -> None:
@@ -81,14 +83,22 @@ def opened_file(
 @contextlib.contextmanager
 def short_folder() -> Iterator[Path]:
     """A directory for sockets, whose path is short enough for them."""
-    folder = Path(tempfile.mkdtemp(prefix="cumulet-", dir="/run" if _may_write("/run") else None))
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_place()))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _may_write(directory: str) -> bool:
-    import os
+def sweep() -> None:
+    """End what processes that are gone had opened: a daemon of theirs would hold its files for ever."""
+    for folder in Path(_place()).glob(f"{_PREFIX}*"):
+        pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if pid.isdigit() and not Path("/proc", pid).exists() and folder.stat().st_uid == os.geteuid():
+            for daemon in folder.rglob("pid"):
+                Daemon(daemon.parent).stop()
+            shutil.rmtree(folder, ignore_errors=True)
 
-    return os.access(directory, os.W_OK)
+
+def _place() -> str:
+    return "/run" if os.access("/run", os.W_OK) else tempfile.gettempdir()

@@ -32,7 +32,7 @@ from cumulet.agents.volume.protocols import (
     Refused,
     Volume,
 )
-from cumulet.agents.volume.transfer import opened_file
+from cumulet.agents.volume.transfer import opened_file, sweep
 
 
 class FileDriver:
@@ -329,6 +329,7 @@ class FileDriver:
     # -- keeping order ---------------------------------------------------------------------------------------------
 
     def upkeep(self) -> list[str]:
+        sweep()
         lost = []
         for volume_id, record in list(self._records.all()):
             with self._locks.unless_busy(volume_id) as held:

@@ -52,9 +52,9 @@ class Managing:
         """Leave the data behind as `volume-<id>.<format>`, whole."""
         target = self._folder / f"volume-{volume_id}.{format_of(record.head)}"
         path = self._layers.path(record.head)
-        if self._layers.below(record.head) is not None:
-            qemu.img("rebase", "-q", "-f", "qcow2", "-b", "", path)
-        if path.exists():
+        if path.exists():  # otherwise it was renamed already, before a crash
+            if self._layers.below(record.head) is not None:
+                qemu.img("rebase", "-q", "-f", "qcow2", "-b", "", path)
             path.rename(target)
             sync_directory(self._folder)
         self._records.remove(volume_id)

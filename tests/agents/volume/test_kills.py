@@ -1,0 +1,239 @@
+"""The agent is killed at every step of every change: repeating the wish completes it, and no byte is lost.
+
+A step is what changes files: a tool that runs, a rename, a removal, a command to a storage daemon. The change is made
+in a child process that dies right before its n-th step, for every n there is.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from cumulet.agents.volume import qemu
+from cumulet.agents.volume.connector import Connector
+from cumulet.agents.volume.daemon import Daemon
+from cumulet.agents.volume.devices.nbd import NbdDevice
+from cumulet.agents.volume.file.driver import FileDriver
+from cumulet.agents.volume.protocols import Volume
+from cumulet.agents.volume.transfer import short_folder
+from tests.agents.volume.backends import ELSEWHERE, GIB, digest, file_options, pattern, read, write
+
+A, B, C = "aaaaaaaa-0000", "bbbbbbbb-0000", "cccccccc-0000"
+S, T = "5aaaaaaa-0000", "7aaaaaaa-0000"
+_KILLED = 9
+
+
+class Change(NamedTuple):
+    make: Callable[[FileDriver], Any]
+    check: Callable[[FileDriver], None]
+
+
+def _size(driver: FileDriver, volume_id: str) -> int:
+    with driver.opened(volume_id) as device:
+        return device.size
+
+
+def _has(volume_id: str, text: str, snapshot_id: str | None = None) -> Callable[[FileDriver], None]:
+    def check(driver: FileDriver) -> None:
+        assert read(driver, volume_id, 0, snapshot_id=snapshot_id) == pattern(text)
+
+    return check
+
+
+def _extended(driver: FileDriver) -> None:
+    assert _size(driver, A) == 2 * GIB
+    _has(A, "now")(driver)
+
+
+def _gone(driver: FileDriver) -> None:
+    assert driver.report().pools[0].volumes == 0
+
+
+def _snapshot_gone(driver: FileDriver) -> None:
+    for _ in range(3):
+        driver.upkeep()
+    _has(A, "now")(driver)
+    assert len(driver._layers.all()) == 1
+
+
+def _delete_all(driver: FileDriver) -> None:
+    driver.delete_snapshot(S, A)
+    driver.delete(A)
+
+
+def _delete_and_join(driver: FileDriver) -> None:
+    driver.delete_snapshot(S, A)
+    driver.upkeep()
+
+
+def _created(driver: FileDriver) -> None:
+    assert _size(driver, B) == 2 * GIB
+
+
+def _unmanage(driver: FileDriver) -> None:
+    driver.delete_snapshot(S, A)
+    driver.unmanage(A)
+
+
+def _from_file(driver: FileDriver) -> None:
+    driver.from_file(Volume(B, 1), driver._options.folder.parent / "image", "raw")
+
+
+CHANGES = {
+    "create": Change(lambda driver: driver.create(Volume(B, 2)), _created),
+    "from_file": Change(_from_file, _has(B, "image")),
+    "clone": Change(lambda driver: driver.clone(Volume(B, 1), A), _has(B, "now")),
+    "from_snapshot": Change(lambda driver: driver.from_snapshot(Volume(B, 1), S, A), _has(B, "then")),
+    "create_snapshot": Change(lambda driver: driver.create_snapshot(T, A), _has(A, "now", T)),
+    "extend": Change(lambda driver: driver.extend(A, 2), _extended),
+    "revert": Change(lambda driver: driver.revert(A, S), _has(A, "then")),
+    "delete_snapshot": Change(_delete_and_join, _snapshot_gone),
+    "delete": Change(_delete_all, _gone),
+    "unmanage": Change(_unmanage, lambda driver: _managed_again(driver)),
+}
+_SLOW = ("unmanage",)
+"""Writes all of a raw volume anew: once, for qcow2, is enough."""
+
+
+def _managed_again(driver: FileDriver) -> None:
+    [offered] = [one for one in driver.manageable([]) if one.safe]
+    driver.manage(Volume(C, 1), offered.reference)
+    _has(C, "now")(driver)
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    with short_folder() as folder:
+        yield folder
+        for pid in folder.rglob("pid"):
+            Daemon(pid.parent).stop()
+
+
+def prepare(folder: Path, options: dict[str, Any]) -> None:
+    """Volume A says `now`, its snapshot S `then`."""
+    driver = FileDriver(file_options(folder, **options))
+    driver.create(Volume(A, 1))
+    write(driver, A, 0, pattern("then"))
+    driver.create_snapshot(S, A)
+    write(driver, A, 0, pattern("now"))
+    (folder / "image").write_bytes(pattern("image", 1 << 20))
+
+
+def killed_before(step: int, act: Callable[[], Any]) -> bool:
+    """Run it in a child that dies right before its n-th step; False when it came to its end."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            _count_steps(step)
+            act()
+            status = 0
+        finally:
+            os._exit(status)
+    _, ended = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(ended)
+    assert code in (0, _KILLED), f"the change failed with {code}"
+    return code == _KILLED
+
+
+def _count_steps(last: int) -> None:
+    """In the child only: nothing is put back."""
+    done = 0
+
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*args: Any, **rest: Any) -> Any:
+            nonlocal done
+            done += 1
+            if done == last:
+                os._exit(_KILLED)
+            return function(*args, **rest)
+
+        return step
+
+    qemu.run = counted(qemu.run)
+    Daemon.ask = counted(Daemon.ask)  # type: ignore[method-assign]
+    Path.replace = counted(Path.replace)  # type: ignore[method-assign]
+    Path.rename = counted(Path.rename)  # type: ignore[method-assign]
+    Path.unlink = counted(Path.unlink)  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(
+    ("name", "format_"),
+    [(name, format_) for name in CHANGES for format_ in ("qcow2", "raw") if format_ == "qcow2" or name not in _SLOW],
+)
+def test_killed_at_every_step(name: str, format_: str, place: Path) -> None:
+    options = {"format": format_}
+    prepare(place / "ground", options)
+    change, step = CHANGES[name], 0
+    while True:
+        step += 1
+        folder = place / str(step)
+        copy_tree(place / "ground", folder)
+        here = file_options(folder, **options)
+        if not killed_before(step, lambda here=here: change.make(FileDriver(here))):  # type: ignore[misc]
+            break
+        driver = FileDriver(here)
+        if name not in ("delete", "delete_snapshot", "unmanage", "revert"):
+            assert read(driver, A, 0) == pattern("now"), f"before it was repeated, step {step}"
+            assert read(driver, A, 0, snapshot_id=S) == pattern("then")
+        driver.upkeep()
+        change.make(driver)
+        change.check(driver)
+        _ends_clean(driver)
+        shutil.rmtree(folder)
+    assert step > 1
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, copy_function=_sparse)
+
+
+def _sparse(source: str, target: str) -> str:
+    from cumulet.agents.volume.devices.files import copy_sparse
+
+    copy_sparse(Path(source), Path(target))
+    return target
+
+
+def _ends_clean(driver: FileDriver) -> None:
+    """When all is deleted nothing is left: no layer, no half-made file."""
+    for snapshot in (S, T):
+        driver.delete_snapshot(snapshot, A)
+    for volume_id in (A, B, C):
+        driver.delete(volume_id)
+    driver.upkeep()
+    assert list(driver._layers.folder.iterdir()) == []
+
+
+def test_a_snapshot_of_a_volume_in_use_killed_at_every_step(place: Path) -> None:
+    """The daemon that serves the volume goes on while the agent dies; what its client flushed is in the snapshot."""
+    step = 0
+    while True:
+        step += 1
+        folder = place / f"i{step}"
+        here = file_options(folder)
+        driver, connector = FileDriver(here), Connector(folder / "c")
+        driver.create(Volume(A, 1))
+        disk = connector.attach(driver.connect(A, "one", ELSEWHERE, "rw"))
+        with NbdDevice(Path(disk.socket or ""), disk.export or "") as client:
+            client.write(0, pattern("flushed"))
+            client.flush()
+            done = not killed_before(step, lambda here=here: FileDriver(here).create_snapshot(S, A))  # type: ignore[misc]
+            again = FileDriver(here)
+            again.upkeep()
+            again.create_snapshot(S, A)
+            client.write(0, pattern("later"))
+            client.flush()
+            assert read(again, A, 0, snapshot_id=S) == pattern("flushed")
+        connector.detach(A)
+        again.disconnect(A, "one")
+        assert read(again, A, 0) == pattern("later")
+        assert digest(again, A, S) != digest(again, A)
+        if done:
+            break
+    assert step > 3
