@@ -18,7 +18,7 @@ class Host:
     def __init__(self, network: Network, name: str) -> None:
         self.name = name
         self._methods = Methods(network)
-        self._call: Any = Call.__new__(Call)
+        self._call = Call(id="call", host="engine", method="", deadline=float("inf"))
         self.report()
 
     def report(self, **ports: str) -> None:

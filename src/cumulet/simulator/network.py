@@ -105,8 +105,12 @@ class SimulatedSwitch:
                             outcome, bridge.uplink.name,
                             lambda n=bridge.uplink.name, w=wanted: host.tunnels.update({n: w}),  # type: ignore[misc]
                         )  # fmt: skip
-            for device in plan.devices.values():
+            # A trunk before its parts.
+            for device in sorted(plan.devices.values(), key=lambda device: device.kind == "vlan"):
                 if device.kind == "external" and device.name not in host.external_devices:
+                    missing.add(device.name)
+                    continue
+                if device.kind == "vlan" and device.parent not in host.devices:
                     missing.add(device.name)
                     continue
                 self._plug(outcome, device.port_id, device.bridge, device.name)

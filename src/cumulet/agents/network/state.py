@@ -162,6 +162,9 @@ class Port(Struct, frozen=True, omit_defaults=True):
     `plug` says who makes its device `tap` + the id's first eleven characters: `tap` this agent, a persistent tap that a
     hypervisor opens; `veth` this agent, a pair whose other end `peer_name` lies in `peer_namespace` (containers);
     `external` somebody else, and the agent takes it up as soon as it appears. Ignored for the agent's own ports.
+
+    A port of a trunk has no device of a hypervisor's: it is what the trunk's parent `trunk_port` sends and takes with
+    the tag `vlan`.
     """
 
     id: Uuid
@@ -179,6 +182,8 @@ class Port(Struct, frozen=True, omit_defaults=True):
     plug: Literal["tap", "veth", "external"] = "external"
     peer_namespace: Name | None = None
     peer_name: Name | None = None
+    trunk_port: Uuid | None = None
+    vlan: Annotated[int, Meta(ge=1, le=4094)] | None = None
 
 
 class Endpoint(Struct, frozen=True, omit_defaults=True):

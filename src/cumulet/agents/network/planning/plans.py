@@ -52,17 +52,22 @@ class BridgePlan(Struct, frozen=True):
 
 
 class DevicePlan(Struct, frozen=True):
-    """A port's device in its bridge; a veth's other end is `peer` in `namespace` and carries the port's MAC."""
+    """A port's device in its bridge; a veth's other end is `peer` in `namespace` and carries the port's MAC.
+
+    A `vlan` is the part of the device `parent` that has the tag `vlan`.
+    """
 
     name: str
     port_id: str
     bridge: str
     mtu: int
     mac: str
-    kind: Literal["tap", "veth", "external"]
+    kind: Literal["tap", "veth", "external", "vlan"]
     up: bool = True
     namespace: str | None = None
     peer: str | None = None
+    parent: str | None = None
+    vlan: int | None = None
 
 
 class SwitchPlan(Struct, frozen=True):

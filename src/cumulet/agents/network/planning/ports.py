@@ -44,6 +44,18 @@ def plan_device(view: View, inner: InnerEnds, port: Port) -> DevicePlan:
             namespace=namespace,
             peer=peer,
         )
+    if port.trunk_port is not None:
+        return DevicePlan(
+            name=name,
+            port_id=port.id,
+            bridge=bridge,
+            mtu=network.mtu,
+            mac=port.mac_address,
+            kind="vlan",
+            up=port.admin_state_up,
+            parent=names.tap(port.trunk_port),
+            vlan=port.vlan,
+        )
     if port.plug == "veth" and port.peer_name is None:
         raise Unplannable("a port plugged as veth needs a peer_name")
     return DevicePlan(

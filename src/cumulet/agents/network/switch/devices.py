@@ -54,6 +54,27 @@ def create_veth(batch: Batch, device: DevicePlan, namespace_fd: int | None, mast
     )
 
 
+def create_vlan(batch: Batch, device: DevicePlan, parent: Link, master: int) -> None:
+    """The part of a trunk that has one tag, in the bridge and up."""
+    batch.link(
+        device.port_id,
+        "add",
+        ifname=device.name,
+        kind="vlan",
+        link=parent.index,
+        vlan_id=device.vlan,
+        mtu=device.mtu,
+        address=outer_mac(device.mac),
+        master=master,
+        state="up" if device.up else "down",
+    )
+
+
+def is_part_of(link: Link, device: DevicePlan, parent: Link | None) -> bool:
+    """Whether a device is the part of `parent` that it is planned to be."""
+    return parent is not None and link.kind == "vlan" and link.parent == parent.index and link.info["id"] == device.vlan
+
+
 def adjustments(device: DevicePlan, link: Link, master: int, alias: str | None) -> dict[str, object]:
     """What must be set on an existing device for it to be as planned; empty if it is."""
     wanted: dict[str, object] = {}

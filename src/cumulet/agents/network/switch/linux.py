@@ -117,6 +117,7 @@ class LinuxSwitch:
     def _find(self, old: SwitchPlan | None, bridges: list[BridgePlan], ports: list[DevicePlan]) -> dict[str, Link]:
         """The devices that matter: one look at each while they are few, else everything in one go."""
         names = {b.name for b in bridges} | {d.name for d in ports} | {d.bridge for d in ports}
+        names |= {d.parent for d in ports if d.parent is not None}
         for bridge in bridges:
             if bridge.uplink is not None:
                 names.add(bridge.uplink.name)
@@ -288,8 +289,16 @@ class LinuxSwitch:
                 if link is not None and device.kind == "veth" and not devices.inner_end_is_right(self._handles, device):
                     batch.link(device.port_id, "del", index=link.index)
                     link = None
-                if link is None and device.kind == "external":
+                parent = links.get(device.parent) if device.parent is not None else None
+                if link is not None and device.kind == "vlan" and not devices.is_part_of(link, device, parent):
+                    batch.link(device.port_id, "del", index=link.index)
+                    link = None
+                if link is None and (device.kind == "external" or (device.kind == "vlan" and parent is None)):
                     missing.add(device.name)
+                elif link is None and device.kind == "vlan" and parent is not None:
+                    devices.create_vlan(batch, device, parent, master.index)
+                    batch.link(device.port_id, "set", ifname=device.name, ifalias=self._marker + "port")
+                    created.append(device)
                 elif link is None:
                     if self._create(batch, device, master.index, descriptors, outcome):
                         created.append(device)
