@@ -25,6 +25,8 @@ def of(cloud: Cloud, workspace: Path, files_port: int) -> dict[str, str]:
         "ADMIN_PASSWORD": json.loads((cloud.directory / "keys" / "passwords.json").read_text())["admin"],
         "FILES_PORT": str(files_port),
         "RUN_VALIDATION": "false",
+        # Tempest empties the containers of backups that are kept in an object store.
+        "BACKUP_DRIVER": "swift" if known["HAS_OBJECT_STORE"] == "true" else "posix",
     }
     token = cloud.login()
     if "placement" in endpoints:
@@ -92,12 +94,15 @@ def _project(cloud: Cloud) -> str:
 
 
 def _network(url: str, token: str) -> dict[str, str]:
-    """An external network called `public`, and the extensions this cloud reports."""
+    """An external network called `public`, a pool of subnets, both for networks that projects get by themselves, and
+    the extensions this cloud reports."""
     listed = _json("GET", f"{url}/v2.0/extensions", token=token)["extensions"]
-    wanted = {"name": "public", "router:external": True, "admin_state_up": True}
+    wanted = {"name": "public", "router:external": True, "is_default": True, "admin_state_up": True}
     network_id = _json("POST", f"{url}/v2.0/networks", token=token, json={"network": wanted})["network"]["id"]
     subnet = {"network_id": network_id, "ip_version": 4, "cidr": "172.24.4.0/24", "enable_dhcp": False}
     _json("POST", f"{url}/v2.0/subnets", token=token, json={"subnet": subnet})
+    pool = {"name": "pool", "prefixes": ["10.64.0.0/16"], "default_prefixlen": 26, "shared": True, "is_default": True}
+    _json("POST", f"{url}/v2.0/subnetpools", token=token, json={"subnetpool": pool})
     return {
         "PUBLIC_NET_UUID": network_id,
         "NEUTRON_EXTENSIONS": ",".join(sorted(extension["alias"] for extension in listed)),

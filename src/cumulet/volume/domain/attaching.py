@@ -22,8 +22,9 @@ def of(connection: Connection, volume_id: str) -> list[Row[Any]]:
     return list(connection.execute(query.order_by(attachments.c.created_at, attachments.c.id)))
 
 
-def settle(volume: Volume, connection: Connection, row: Row[Any]) -> None:
-    """Bring the volume's status to what its attachments say. The caller has locked the volume."""
+def settle(volume: Volume, connection: Connection, row: Row[Any], *, forced: bool = False) -> None:
+    """Bring the volume's status to what its attachments say, `forced` also from `error`. The caller has locked the
+    volume."""
     states = {each.attach_status for each in of(connection, row.id)}
     if "attached" in states:
         status, attach_status = "in-use", "attached"
@@ -34,7 +35,8 @@ def settle(volume: Volume, connection: Connection, row: Row[Any]) -> None:
     else:
         status, attach_status = "available", "detached"
     values: dict[str, Any] = {"attach_status": attach_status}
-    if row.status in _FOLLOWS and row.status != status:
+    follows = row.status in _FOLLOWS or (forced and row.status == "error")
+    if follows and row.status != status:
         values["status"] = status
     volumes.refresh_attachments(connection, row.id)
     volumes.change(connection, row.id, volume.now(), **values)

@@ -131,15 +131,18 @@ def complete(volume: Volume, attachment_id: str) -> None:
     enter(volume, attachment_id, attach_status="attached", attached_at=at, attach_mode=row.attach_mode or "rw")
 
 
-def forget(volume: Volume, attachment_id: str) -> list[Row[Any]]:
-    """The row goes, the volume is free again; returns what is left. Nothing to forget is right too."""
+def forget(volume: Volume, attachment_id: str, *, forced: bool = False) -> list[Row[Any]]:
+    """The row goes, the volume is free again; returns what is left. Nothing to forget is right too.
+
+    `forced`: also one that an operator has declared broken.
+    """
     with volume.db.write() as connection:
         found = load_any(connection, attachment_id)
         if found is None:
             return []
         row = volumes.load(connection, found.volume_id, lock=True)
         connection.execute(sa.delete(attachments).where(attachments.c.id == attachment_id))
-        attaching.settle(volume, connection, row)
+        attaching.settle(volume, connection, row, forced=forced)
         return attaching.of(connection, row.id)
 
 

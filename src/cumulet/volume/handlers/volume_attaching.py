@@ -86,7 +86,7 @@ def force_detach(call: Call[Volume], volume_id: str, given: Any) -> Reply:
         connecting.disconnect(call.service, call.ctx, row, row.id)
     if attachment is not None:
         connecting.disconnect(call.service, call.ctx, row, attachment.id)
-        attachments.forget(call.service, attachment.id)
+        attachments.forget(call.service, attachment.id, forced=True)
     return Reply(status=202)
 
 
