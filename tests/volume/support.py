@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import falcon
+import msgspec
 
 from cumulet.agents.volume.agent import Agent
 from cumulet.agents.volume.backups.repository import Repository
@@ -85,12 +86,20 @@ class Peers(Session):
         return {"image": IMAGE, "compute": COMPUTE}[service_types[0]]
 
 
+class Callers(StaticVerifier):
+    """Gives each request a Context of its own, as the real one does: a service's token is written into it."""
+
+    def verify(self, token: str, *, asked_by: str | None = None) -> Context | None:
+        found = super().verify(token, asked_by=asked_by)
+        return None if found is None else msgspec.structs.replace(found)
+
+
 class KnownCallers(Environment):
     """An environment that knows tokens by heart."""
 
     def authenticator(self, *service_types: str) -> TokenAuthenticator:
         return TokenAuthenticator(
-            StaticVerifier(**CALLERS), service_types=service_types, www_authenticate="http://cloud.test:5000"
+            Callers(**CALLERS), service_types=service_types, www_authenticate="http://cloud.test:5000"
         )
 
     def service_session(self, user: str) -> Session:
@@ -189,7 +198,9 @@ class Servers:
 class Cloud:
     """Everything together. `options` are lines of cinder.conf; `hosts` the simulated back ends by host name."""
 
-    def __init__(self, state: Path, make_url: Callable[[str], str], options: str = "") -> None:
+    def __init__(
+        self, state: Path, make_url: Callable[[str], str], options: str = "", *, durable: bool = False
+    ) -> None:
         self.state = state
         self.images = Images()
         self.servers = Servers()
@@ -197,7 +208,8 @@ class Cloud:
         transport = Transport(local={IMAGE: self.images.app, COMPUTE: self.servers.app})
         self.env = KnownCallers(Settings(state_dir=str(state)), transport)
         self.env.paths.make()
-        lines = ["[DEFAULT]", options, "[database]", f"connection = {make_url('volume')}", "sqlite_synchronous = false"]
+        lines = ["[DEFAULT]", options, "[database]", f"connection = {make_url('volume')}"]
+        lines.append(f"sqlite_synchronous = {durable}")
         (self.env.paths.config / "cinder.conf").write_text("\n".join(lines))
         self.service: Volume = app.build_service(self.env)
         migrate.upgrade(self.service.db, app.SCHEMA)
