@@ -67,7 +67,7 @@ def test_it_is_started_anew(story: Story) -> None:
 def test_a_snapshot_of_it_starts_as_another_server(story: Story) -> None:
     story.ssh("echo in the snapshot > /root/mark; sync")
     story.client("server image create --name copy --wait web")
-    story.client("server create --image copy --flavor m1.nano --network private --wait twin")
+    story.client("server create --image copy --flavor m1.nano --network private --key-name ours --wait twin")
     story.client.text("server delete --wait web")
     story.client.text(f"server add floating ip twin {story.address}")
     story.client.text("server add security group twin web")

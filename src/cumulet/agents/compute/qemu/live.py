@@ -21,7 +21,7 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from cumulet.agents.compute.folders import Record
 from cumulet.agents.compute.protocols import Guest
-from cumulet.agents.compute.qemu import building, disks, power, processes, transfer
+from cumulet.agents.compute.qemu import building, disks, power, processes, transfer, volumes
 from cumulet.agents.compute.qemu.host import Host
 from cumulet.agents.compute.qemu.monitor import Monitor, MonitorError, MonitorGone
 from cumulet.agents.compute.run import image_tool
@@ -174,8 +174,10 @@ def _receive_into(host: Host, guest: Guest, told: dict[str, Any], copy_disks: bo
 
 def _local_disks(host: Host, record: Record, sizes: dict[str, int], copy_disks: bool) -> None:
     directory = host.folders.of(record.id)
+    _own_connections(record)
     files = {"root": disks.ROOT, "ephemeral0": disks.ephemeral(0), "swap": disks.SWAP}
     for drive in record.drives:
+        volumes.write_keys(directory, drive)
         name = str(drive.node["node-name"])
         if drive.id == "config":
             disks.make_config_drive(directory, record.guest)
@@ -187,6 +189,19 @@ def _local_disks(host: Host, record: Record, sizes: dict[str, int], copy_disks: 
         record.kernel = building.kernel_of(host, record.guest.image)
     if record.machine["firmware"]:
         disks.make_firmware(directory, record.machine["firmware"]["vars"])
+
+
+def _own_connections(record: Record) -> None:
+    """A volume is reached from here in its own way, at the same place in the machine."""
+    here = {disk.volume_id: disk for disk in record.guest.volumes}
+    for drive in record.drives:
+        disk = here.get(drive.volume_id or "")
+        if disk is not None:
+            drive.node, drive.objects, drive.keys = (
+                volumes.node_of(disk),
+                volumes.objects_of(disk),
+                volumes.keys_of(disk),
+            )
 
 
 def _await_arrival(directory: Path) -> None:
