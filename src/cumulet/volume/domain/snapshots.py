@@ -146,7 +146,9 @@ def create(volume: Volume, ctx: Context, volume_id: str, values: dict[str, Any],
         if source.migration_status not in (None, "error", "success", "none"):
             raise BadRequest(f"Invalid volume: Volume {volume_id} is being migrated.")
         row = enter(volume, connection, ctx, source, values)
-        enqueue(connection, jobs, CREATE, {}, subject=row.id, deadline_s=DEADLINE_S, ctx=ctx)
+        enqueue(
+            connection, jobs, CREATE, {}, subject=row.id, deadline_s=DEADLINE_S, max_attempts=volumes.ATTEMPTS, ctx=ctx
+        )
     volume.wake()
     return row
 
@@ -195,7 +197,17 @@ def begin_delete(volume: Volume, connection: Connection, ctx: Context, row: Row[
     if not force and (row.status not in ("available", "error", "error_deleting") or row.group_snapshot_id is not None):
         raise BadRequest("Invalid snapshot: Snapshot status must be available or error, and it must be in no group.")
     change(connection, row.id, volume.now(), status="deleting")
-    enqueue(connection, jobs, DELETE, {}, subject=row.id, deadline_s=DEADLINE_S, key=row.id, ctx=ctx)
+    enqueue(
+        connection,
+        jobs,
+        DELETE,
+        {},
+        subject=row.id,
+        deadline_s=DEADLINE_S,
+        key=row.id,
+        max_attempts=volumes.ATTEMPTS,
+        ctx=ctx,
+    )
 
 
 def update(volume: Volume, snapshot_id: str, values: dict[str, Any]) -> Row[Any]:

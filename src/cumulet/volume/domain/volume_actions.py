@@ -30,7 +30,9 @@ def _start(
     volumes.change(connection, row.id, volume.now(), status=status, previous_status=row.status)
     now = volumes.load(connection, row.id)
     given = {"generation": now.generation, "previous": row.status, **payload}
-    enqueue(connection, jobs, kind, given, subject=row.id, deadline_s=DEADLINE_S, ctx=ctx)
+    enqueue(
+        connection, jobs, kind, given, subject=row.id, deadline_s=DEADLINE_S, max_attempts=volumes.ATTEMPTS, ctx=ctx
+    )
 
 
 def extend(volume: Volume, ctx: Context, volume_id: str, size: int, *, online: bool) -> None:

@@ -85,7 +85,16 @@ def create(volume: Volume, ctx: Context, request: Request) -> Row[Any]:
             image_metadata=source.image_metadata,
         )
         payload = {"image_id": request.image_id, "backup_id": request.backup_id, "host": source.host}
-        enqueue(connection, jobs, volumes.CREATE, payload, subject=volume_id, deadline_s=DEADLINE_S, ctx=ctx)
+        enqueue(
+            connection,
+            jobs,
+            volumes.CREATE,
+            payload,
+            subject=volume_id,
+            deadline_s=DEADLINE_S,
+            max_attempts=volumes.ATTEMPTS,
+            ctx=ctx,
+        )
         row = volumes.load(connection, volume_id)
     volume.wake()
     return row

@@ -54,7 +54,17 @@ def begin(
     values: dict[str, Any] = {"status": "deleting", "previous_status": row.status, "terminated_at": now}
     volumes.change(connection, row.id, now, **values)
     payload = {"force": force}
-    enqueue(connection, jobs, volumes.DELETE, payload, subject=row.id, deadline_s=DEADLINE_S, key=row.id, ctx=ctx)
+    enqueue(
+        connection,
+        jobs,
+        volumes.DELETE,
+        payload,
+        subject=row.id,
+        deadline_s=DEADLINE_S,
+        key=row.id,
+        max_attempts=volumes.ATTEMPTS,
+        ctx=ctx,
+    )
 
 
 def _check(row: Row[Any], *, force: bool) -> None:

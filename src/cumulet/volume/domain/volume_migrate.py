@@ -38,7 +38,16 @@ def request(volume: Volume, ctx: Context, volume_id: str, host: str, *, lock_vol
         values = {"migration_status": "starting"} | ({"status": "maintenance"} if lock_volume else {})
         volumes.change(connection, volume_id, volume.now(), previous_status=row.status, **values)
         payload = {"target": target.name, "previous": row.status}
-        enqueue(connection, jobs, volumes.MIGRATE, payload, subject=volume_id, deadline_s=DEADLINE_S, ctx=ctx)
+        enqueue(
+            connection,
+            jobs,
+            volumes.MIGRATE,
+            payload,
+            subject=volume_id,
+            deadline_s=DEADLINE_S,
+            max_attempts=volumes.ATTEMPTS,
+            ctx=ctx,
+        )
     volume.wake()
 
 

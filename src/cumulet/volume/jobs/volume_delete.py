@@ -14,6 +14,8 @@ from cumulet.volume.service import Volume
 from cumulet.volume.tables import attachments, jobs, snapshots
 from cumulet.volume.tables import volumes as table
 
+_OVER = (DONE, FAILED)
+
 
 def register(registry: JobRegistry) -> None:
     registry.register(volumes.DELETE, delete, on_failure=failed, backoff=backend.BACKOFF)
@@ -27,7 +29,7 @@ def delete(job: Job, volume: Volume) -> None:
         held = connection.execute(sa.select(attachments).where(attachments.c.volume_id == job.subject)).all()
     if row is None or row.status != "deleting":
         return
-    if any(one.id != job.id and one.state not in (DONE, FAILED) for one in others):
+    if any(one.id != job.id and one.state not in _OVER and one.kind not in volumes.AFTERWARDS for one in others):
         # They see at their next step that nobody wants the volume any more.
         raise Retry(0.2, "Other work on the volume has to end first.")
     if row.host is not None:

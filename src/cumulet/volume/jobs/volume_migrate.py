@@ -11,24 +11,23 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from cumulet.kernel.jobs import GiveUp, Job, JobRegistry, enqueue
-from cumulet.volume.domain import pools, types, volumes
+from cumulet.kernel.jobs import DONE, FAILED, GiveUp, Job, JobRegistry, Retry, enqueue, jobs_of
+from cumulet.volume.domain import attachments, pools, types, volumes
 from cumulet.volume.jobs import backend, ending, placing
 from cumulet.volume.scheduling import choice
 from cumulet.volume.service import Volume
 from cumulet.volume.tables import jobs
 from cumulet.volume.tables import snapshots as snapshot_table
 
-_REMOVE = "volume.remove_copy"
-_TAKE_BACK = "volume.take_back"
+_REMOVALS = (volumes.REMOVE_COPY, volumes.TAKE_BACK)
 
 
 def register(registry: JobRegistry) -> None:
     registry.register(volumes.MIGRATE, migrate, on_failure=migrate_failed, backoff=backend.BACKOFF)
     registry.register(volumes.RETYPE, retype, on_failure=retype_failed, backoff=backend.BACKOFF)
     registry.register(volumes.DETACH, disconnect, backoff=backend.BACKOFF)
-    registry.register(_REMOVE, remove_copy, backoff=backend.BACKOFF)
-    registry.register(_TAKE_BACK, take_back, backoff=backend.BACKOFF)
+    registry.register(volumes.REMOVE_COPY, remove_copy, backoff=backend.BACKOFF)
+    registry.register(volumes.TAKE_BACK, take_back, backoff=backend.BACKOFF)
 
 
 def migrate(job: Job, volume: Volume) -> None:
@@ -54,6 +53,7 @@ def _copy(job: Job, volume: Volume, row: Row[Any], target: str) -> None:
     """All bytes at the target; the source's copy stays."""
     if row.host is None:
         raise GiveUp(f"Volume {row.id} is on no back end.")
+    _wait_for_removals(volume, row)
     key = backend.key_of(volume, row.encryption_key_id)
     keyed = {} if key is None else {"key": key}
     name = backend.name_of(row)
@@ -62,6 +62,14 @@ def _copy(job: Job, volume: Volume, row: Row[Any], target: str) -> None:
     taken = {"volume": backend.wanted(row, key=key), "source": source}
     taken |= {} if key is None else {"source_key": key}
     backend.call(job, volume, target, "migrate_in", taken, timeout_s=backend.LONG_S)
+
+
+def _wait_for_removals(volume: Volume, row: Row[Any]) -> None:
+    """A copy of an earlier move that is still at the target would pass for the one that is to be made."""
+    with volume.db.read() as connection:
+        others = jobs_of(connection, jobs, row.id)
+    if any(one.kind in _REMOVALS and one.state not in (DONE, FAILED) for one in others):
+        raise Retry(0.5, "A copy of an earlier migration has to be removed first.")
 
 
 def _arrive(
@@ -73,12 +81,16 @@ def _arrive(
         values |= {"service_uuid": service.id, "availability_zone": service.availability_zone}
     volumes.change(connection, row.id, volume.now(), host=target, **values)
     left = {"host": row.host, "name": backend.name_of(row), "migration_id": job.id}
-    enqueue(connection, jobs, _REMOVE, left, subject=row.id, deadline_s=24 * 3600.0, max_attempts=100_000)
+    enqueue(connection, jobs, volumes.REMOVE_COPY, left, subject=row.id, deadline_s=24 * 3600.0, max_attempts=100_000)
 
 
 def remove_copy(job: Job, volume: Volume) -> None:
     """The source's, once the target's counts."""
     host, name = job.payload["host"], job.payload["name"]
+    with volume.db.read() as connection:
+        row = volumes.load_any(connection, job.subject)
+    if row is not None and row.host == host:
+        raise GiveUp(f"The volume is on {host}: there is no other copy to remove.")
     given = {"volume_id": name, "migration_id": job.payload["migration_id"]}
     backend.call(job, volume, host, "migrate_end", given)
     backend.call(job, volume, host, "delete", {"volume_id": name}, timeout_s=backend.LONG_S)
@@ -100,13 +112,15 @@ def migrate_failed(job: Job, volume: Volume, connection: Connection, reason: str
 def _take_back(connection: Connection, job: Job, row: Row[Any], target: str) -> None:
     for host in (target, row.host):
         left = {"host": host, "name": backend.name_of(row), "migration_id": job.id, "keep": host == row.host}
-        enqueue(connection, jobs, _TAKE_BACK, left, subject=row.id, deadline_s=24 * 3600.0)
+        enqueue(connection, jobs, volumes.TAKE_BACK, left, subject=row.id, deadline_s=24 * 3600.0)
 
 
 def take_back(job: Job, volume: Volume) -> None:
     """After a migration that failed: end the source's export, delete the target's copy."""
     host, name = job.payload["host"], job.payload["name"]
-    if job.payload["keep"]:
+    with volume.db.read() as connection:
+        row = volumes.load_any(connection, job.subject)
+    if job.payload["keep"] or (row is not None and row.host == host):
         given = {"volume_id": name, "migration_id": job.payload["migration_id"]}
         backend.call(job, volume, host, "migrate_end", given)
     else:
@@ -171,6 +185,12 @@ def retype_failed(job: Job, volume: Volume, connection: Connection, reason: str)
 
 
 def disconnect(job: Job, volume: Volume) -> None:
-    """An export that could not be ended when it was asked for."""
+    """An export that could not be ended when it was asked for, unless it has been made anew since."""
+    with volume.db.read() as connection:
+        row = volumes.load_any(connection, job.subject)
+        attachment = attachments.load_any(connection, job.payload["attachment_id"])
+    by_action = job.payload["attachment_id"] == job.subject
+    if attachment is not None or (by_action and row is not None and row.status in ("attaching", "in-use", "detaching")):
+        return
     given = {key: job.payload[key] for key in ("volume_id", "attachment_id")}
     backend.call(job, volume, job.payload["host"], "disconnect", given)
