@@ -6,6 +6,7 @@ import contextlib
 import logging
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 RUNNING, PAUSED, SHUTDOWN = 1, 3, 4
 ROOT, RESCUE, BEFORE, AT_REST = "rootfs", "rootfs.own", "before", "at rest"
 _VERSION: Final = 1_000
+_REST_S: Final = 10.0
 _TRAITS: Final = ["COMPUTE_NODE", "COMPUTE_NET_ATTACH_INTERFACE", "COMPUTE_IMAGE_TYPE_QCOW2", "COMPUTE_IMAGE_TYPE_RAW"]
 
 
@@ -69,10 +71,14 @@ class ContainerHypervisor:
                     log.exception("container %s could not be started", record.id)
 
     def rest(self) -> None:
-        for record in self._folders.all():
+        records = self._folders.all()
+        for record in records:
+            cgroups.freeze(record.id, False)
+            processes.ask(self._folders.of(record.id), signal.SIGUSR2)
+        deadline = time.monotonic() + _REST_S
+        for record in records:
             with self._folders.locked(record.id) as directory:
-                processes.ask(directory, signal.SIGUSR2)
-                processes.ended(directory, self._config.shutdown_s)
+                processes.ended(directory, max(0.0, deadline - time.monotonic()))
                 self._end(record)
                 record.boot_id = AT_REST
                 self._folders.save(record)
