@@ -1,0 +1,140 @@
+"""Random wishes about servers while engines die at random steps: in the end only what was asked for is there."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cumulet.kernel.jobs import LeaseLost
+from tests.compute.images import IMAGE_ID
+from tests.compute.support import Cloud
+
+_OPERATIONS = 60
+_SERVERS = 4
+_MOST = 8  # below the quota of ten, with those that are still being deleted
+_DEATH = 0.08  # of each step of a job
+_SETTLED_S = 60.0
+
+
+class Deaths:
+    """Ends the engine's hold on a job after a step of it, now and then."""
+
+    def __init__(self, cloud: Cloud, chance: random.Random) -> None:
+        self._chance = chance
+        self.count = 0
+        bus: Any = cloud.service.bus
+        session: Any = cloud.service.session
+        bus.call = self._mortal(bus.call)
+        session.request = self._mortal(session.request)
+
+    def _mortal(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **rest: Any) -> Any:
+            result = function(*args, **rest)
+            if threading.current_thread().name == "job-compute" and self._chance.random() < _DEATH:
+                self.count += 1
+                raise LeaseLost("the engine was killed")
+            return result
+
+        return run
+
+
+class Users:
+    """Ask for things without looking; a refusal is an answer too."""
+
+    def __init__(self, cloud: Cloud, chance: random.Random) -> None:
+        self.cloud = cloud
+        self.chance = chance
+        self.ids: list[str] = []
+        self.flavors = [cloud.flavor(ram=ram) for ram in (128, 256, 512)]
+
+    def ask(self) -> None:
+        if len(self.ids) < _SERVERS or (len(self.ids) < _MOST and self.chance.random() < 0.1):
+            wanted = {"imageRef": IMAGE_ID, "flavorRef": self.chance.choice(self.flavors)}
+            body = {"name": "any", "networks": "auto", **wanted}
+            answer = self.cloud.call("POST", "/v2.1/servers", json={"server": body})
+            assert answer.status in (202, 403), answer.body  # the quota counts those that are being deleted
+            if answer.status == 202:
+                self.ids.append(answer.json()["server"]["id"])
+            return
+        server_id = self.chance.choice(self.ids)
+        if self.chance.random() < 0.12:
+            self.ids.remove(server_id)
+            answer = self.cloud.call("DELETE", f"/v2.1/servers/{server_id}")
+            assert answer.status in (204, 404)
+            return
+        action, given = self.chance.choice(
+            [
+                ("os-stop", None),
+                ("os-start", None),
+                ("reboot", {"type": "HARD"}),
+                ("pause", None),
+                ("unpause", None),
+                ("resize", {"flavorRef": self.chance.choice(self.flavors)}),
+                ("confirmResize", None),
+                ("confirmResize", None),
+                ("revertResize", None),
+                ("migrate", None),
+                ("os-migrateLive", {"host": None, "block_migration": "auto"}),
+                ("shelve", None),
+                ("unshelve", None),
+                ("unshelve", None),
+                ("rebuild", {"imageRef": IMAGE_ID}),
+                ("rescue", None),
+                ("unrescue", None),
+                ("createImage", {"name": "copy"}),
+            ]
+        )
+        answer = self.cloud.call("POST", f"/v2.1/servers/{server_id}/action", "admin", json={action: given})
+        assert answer.status in (200, 202, 204, 400, 409), (action, answer.status, answer.body)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_nothing_is_left_behind(running: Cloud, seed: int) -> None:
+    running.add_host("node2")
+    running.add_host("node3")
+    users = Users(running, random.Random(seed))
+    deaths = Deaths(running, random.Random(seed + 1000))
+    for _ in range(_OPERATIONS):
+        users.ask()
+        running.until(lambda: _is_calm(running, users.chance.random() < 0.5), _SETTLED_S)
+    running.until(lambda: _is_calm(running, True), _SETTLED_S)
+    assert deaths.count > 0
+    _require_order(running, users.ids)
+    for server_id in users.ids:
+        running.json("DELETE", f"/v2.1/servers/{server_id}", status=204)
+    for server_id in users.ids:
+        running.until(lambda server_id=server_id: running.is_gone(server_id), _SETTLED_S)  # type: ignore[misc]
+    _require_order(running, [])
+
+
+def _is_calm(cloud: Cloud, wanted: bool) -> bool:
+    """Whether nothing is being done to any server; without `wanted` nobody waits for that."""
+    if not wanted:
+        return True
+    shown = cloud.json("GET", "/v2.1/servers/detail?all_tenants=1", "admin")["servers"]
+    return all(one["OS-EXT-STS:task_state"] is None and one["status"] != "BUILD" for one in shown)
+
+
+def _require_order(cloud: Cloud, ids: list[str]) -> None:
+    """Guests, ports and room are those of the servers that there are."""
+    shown = {one: cloud.show(one) for one in ids}
+    placed = {one: server["OS-EXT-SRV-ATTR:host"] for one, server in shown.items() if server["OS-EXT-SRV-ATTR:host"]}
+    found = {key: host for host, driver in cloud.hosts.items() for key in driver.guests()}
+    assert found == placed
+    assert {port["device_id"] for port in cloud.network.ports.values()} == set(ids)
+    assert len(cloud.network.ports) == len(ids)
+    resized = {one for one, server in shown.items() if server["status"] == "VERIFY_RESIZE"}
+    held = 0
+    for host in cloud.hosts:
+        request = cloud.service.session.request
+        provider = request("GET", "placement", f"/resource_providers?name={host}").json()["resource_providers"][0]
+        held += len(
+            request("GET", "placement", f"/resource_providers/{provider['uuid']}/allocations").json()["allocations"]
+        )
+    assert held == len(placed) + len(resized)
+    kept = {one for driver in cloud.hosts.values() for one in driver._kept.old}
+    assert kept == resized
