@@ -24,7 +24,7 @@ from typing import Any
 from cumulet.agents.host import real
 from cumulet.agents.network import names, netns
 from cumulet.kernel.settings import Settings
-from tests.system.cloud import Cloud, environment, left_behind, request
+from tests.system.cloud import TIMEOUT_S, Cloud, environment, left_behind, request
 from tests.system.network.lab import Lab, Space, inhabitants, wait_for
 
 PATIENCE_S = 60.0
@@ -71,9 +71,11 @@ class HostedCloud(Cloud):
 
     space: Space
 
-    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, check: bool = True, timeout_s: float = TIMEOUT_S
+    ) -> subprocess.CompletedProcess[str]:
         with netns.inside(self.space.name):
-            return super().run(*arguments, check=check)
+            return super().run(*arguments, check=check, timeout_s=timeout_s)
 
 
 class Guest:
