@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from cumulet.agents.compute.folders import Folders, Record
 from cumulet.agents.compute.images import ImageCache
 from cumulet.agents.compute.protocols import Disk
 from cumulet.agents.compute.qemu import building, command, machine, volumes
+from cumulet.agents.compute.qemu.driver import QemuHypervisor
 from cumulet.agents.compute.qemu.host import Host
 from tests.agents.compute.support import StoredImages, a_guest
 
@@ -146,3 +148,21 @@ def test_the_operators_nova_conf_is_heeded(tmp_path: Path) -> None:
     assert (config.virt_type, config.cpu_model, config.machine) == ("qemu", "Haswell", "pc")
     assert config.vnc_listen == "192.0.2.7"
     assert options.host_config(options.read([]), tmp_path).instances == tmp_path / "instances"
+
+
+def test_images_in_use_stay(host: Host) -> None:
+    driver = QemuHypervisor(host)
+    record = laid_out(host)
+    host.folders.make(record.id)
+    host.folders.save(record)
+    images = host.images.service
+    assert isinstance(images, StoredImages)
+    used, idle = record.guest.image_id, images.add(b"x", disk_format="raw")
+    assert used is not None
+    host.images.fetch(images.show(idle))
+    for image_id in (used, idle):
+        os.utime(host.config.cache / image_id, (0, 0))
+    driver._sweep_at = 0.0
+    driver.resources()
+    assert host.images.has(used)
+    assert not host.images.has(idle)

@@ -18,7 +18,6 @@ DEFAULT = [
     cfg.StrOpt("instance_name_template", default="instance-%08x"),
     cfg.IntOpt("shutdown_timeout", default=40, min=0, help="Seconds a guest has to shut down before it is cut off."),
     cfg.BoolOpt("resume_guests_state_on_host_boot", default=False),
-    cfg.BoolOpt("force_raw_images", default=True),
     cfg.IntOpt("reserved_host_memory_mb", default=512, min=0),
     cfg.IntOpt("reserved_host_disk_mb", default=0, min=0),
     cfg.StrOpt("default_ephemeral_format", help="ext4, ext3, ext2 or xfs. Default: ext4."),
@@ -33,6 +32,10 @@ LIBVIRT = [
     cfg.StrOpt("live_migration_inbound_addr"),
     cfg.IntOpt("tb_cache_size", default=64, min=16, help="MB of translated code of an emulated guest."),
 ]
+IMAGE_CACHE = [
+    cfg.BoolOpt("remove_unused_base_images", default=True),
+    cfg.IntOpt("remove_unused_original_minimum_age_seconds", default=86400, min=0),
+]
 VNC = [
     cfg.BoolOpt("enabled", default=True),
     cfg.StrOpt("server_listen", help="Address of guests' consoles. Default: a socket that only this host can open."),
@@ -46,6 +49,7 @@ SERIAL_PORT = 6083
 def register(conf: cfg.ConfigOpts) -> None:
     conf.register_opts(DEFAULT)
     conf.register_opts(LIBVIRT, group="libvirt")
+    conf.register_opts(IMAGE_CACHE, group="image_cache")
     conf.register_opts(VNC, group="vnc")
     conf.register_opts(CONSOLE, group="console")
 
@@ -58,6 +62,7 @@ def read(files: Sequence[Path | str]) -> cfg.ConfigOpts:
 
 
 def host_config(conf: cfg.ConfigOpts, state_dir: Path, **settings: object) -> HostConfig:
+    cache = conf.image_cache
     address = conf.my_ip or outward_address()
     values: dict[str, object] = {
         "host": conf.host or socket.gethostname(),
@@ -77,6 +82,9 @@ def host_config(conf: cfg.ConfigOpts, state_dir: Path, **settings: object) -> Ho
         "reserved_memory_mb": conf.reserved_host_memory_mb,
         "reserved_disk_mb": conf.reserved_host_disk_mb,
         "ephemeral_format": conf.default_ephemeral_format or "ext4",
+        "unused_image_s": float(cache.remove_unused_original_minimum_age_seconds)
+        if cache.remove_unused_base_images
+        else None,
         "vnc": conf.vnc.enabled,
         "vnc_listen": conf.vnc.server_listen,
         "vnc_address": conf.vnc.server_proxyclient_address,

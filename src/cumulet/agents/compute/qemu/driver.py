@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +30,7 @@ from cumulet.agents.compute.qemu import (
 from cumulet.agents.compute.qemu.host import Host
 
 log = logging.getLogger(__name__)
+_SWEEP_S: Final = 600.0
 
 _TRAITS: Final = (
     "COMPUTE_DEVICE_TAGGING COMPUTE_GRAPHICS_MODEL_VGA COMPUTE_GRAPHICS_MODEL_VIRTIO "
@@ -45,6 +47,7 @@ class QemuHypervisor:
 
     def __init__(self, host: Host) -> None:
         self.host = host
+        self._sweep_at = time.monotonic() + _SWEEP_S
         host.config.instances.mkdir(mode=0o711, parents=True, exist_ok=True)
 
     # -- the host -----------------------------------------------------------------------------------------------------
@@ -52,10 +55,22 @@ class QemuHypervisor:
     def resources(self) -> Resources:
         for record in self.host.folders.all():
             console_logs.trim(self.host.folders.of(record.id) / CONSOLE_LOG)
+        self._sweep()
         major, minor, patch = accelerator.version()
         facts = {"hypervisor_types": ["qemu", "kvm"] if accelerator.has_kvm() else ["qemu"]}
         traits = _TRAITS.split()
         return resources.of_host(self.host.config, "QEMU", major * 1_000_000 + minor * 1_000 + patch, facts, traits)
+
+    def _sweep(self) -> None:
+        """Now and then: images that no guest is made of, and that nobody has asked for in a while, go."""
+        config = self.host.config
+        if config.unused_image_s is None or time.monotonic() < self._sweep_at:
+            return
+        self._sweep_at = time.monotonic() + _SWEEP_S
+        used = {Path(path).name for record in self.host.folders.all() for path in _shared(record)}
+        gone = self.host.images.sweep(used, older_than_s=config.unused_image_s)
+        if gone:
+            log.info("images nobody uses are gone: %s", ", ".join(gone))
 
     def guests(self) -> dict[str, int]:
         processes.bury()
@@ -291,3 +306,13 @@ class QemuHypervisor:
         with processes.questions(directory) as monitor:
             shown = monitor.ask("query-vnc")
         return {"host": self.host.config.vnc_address or self.host.config.address, "port": int(shown["service"])}
+
+
+def _shared(record: Record) -> Iterator[str]:
+    """The files a guest shares with others: below its disks, also those it has while it is rescued, and its kernel."""
+    drives = [drive.node for drive in record.drives] + [kept["node"] for kept in record.rescue.get("drives", ())]
+    for node in drives:
+        if node.get("backing"):
+            yield node["backing"]["file"]["filename"]
+    for kernel in (record.kernel, record.rescue.get("kernel", {})):
+        yield from (path for name, path in kernel.items() if name in ("kernel", "ramdisk"))
