@@ -16,10 +16,9 @@ def test_types_extra_specs_and_access(cloud: Cloud) -> None:
     path = f"/types/{made['id']}"
     assert cloud.json("POST", "/types", "admin", status=409, json=body)
     assert cloud.json("GET", path, status=404)
-    assert (
-        cloud.json("POST", f"{path}/action", "admin", status=202, json={"addProjectAccess": {"project": PROJECT}})
-        is None
-    )
+    given = {"addProjectAccess": {"project": PROJECT}}
+    assert cloud.json("POST", f"{path}/action", "admin", status=202, json=given) is None
+    assert cloud.json("POST", f"{path}/action", "admin", status=409, json=given)
     shown = cloud.json("GET", path)["volume_type"]
     assert (shown["name"], shown["extra_specs"]) == ("fast", {})
     assert "qos_specs_id" not in shown
@@ -32,6 +31,7 @@ def test_types_extra_specs_and_access(cloud: Cloud) -> None:
     cloud.json("PUT", path, "admin", json={"volume_type": {"name": "faster", "is_public": True}})
     assert cloud.call("GET", f"{path}/os-volume-type-access", "admin").status == 404
     assert [each["name"] for each in cloud.json("GET", "/types")["volume_types"]] == ["faster", "__DEFAULT__"]
+    assert cloud.json("POST", f"{path}/action", "admin", status=400, json=given)
     assert cloud.call("DELETE", path).status == 403
     assert cloud.call("DELETE", path, "admin").status == 202
     default = cloud.json("GET", "/types/default")["volume_type"]

@@ -14,6 +14,7 @@ from cumulet.volume.service import Volume
 
 T = TypeVar("T")
 _AT: Final = re.compile(r"^(.*?) - at `\$\.?(.*)`$")
+_KEY_AT: Final = re.compile(r"^(.*?) - at `key` in `\$\.?(.*)`$")
 _INSIDE: Final = re.compile(r"\[[^\]]*\]")
 _UUID: Final = "^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$"
 _TRUE: Final = frozenset(("1", "t", "true", "on", "y", "yes"))
@@ -22,7 +23,7 @@ _FALSE: Final = frozenset(("0", "f", "false", "off", "n", "no"))
 Uuid = Annotated[str, Meta(pattern=_UUID)]
 Name = Annotated[str, Meta(max_length=255)]
 NonEmpty = Annotated[str, Meta(min_length=1, max_length=255)]
-MetadataKey = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9\-_:. ]{1,255}$")]
+MetadataKey = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9\-_:. /]{1,255}$")]
 Metadata = dict[MetadataKey, Annotated[str, Meta(max_length=255)]]
 Size = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Boolean = bool | int | str | None  # read by `boolean`
@@ -41,6 +42,9 @@ def convert(value: Any, kind: type[T]) -> T:
 
 
 def explain(message: str) -> str:
+    match = _KEY_AT.match(message)
+    if match is not None:
+        return f"Invalid input for field/attribute {match[2].rpartition('.')[2] or 'body'}. A key: {match[1]}"
     match = _AT.match(message)
     if match is None or not match[2]:
         return f"Invalid input for field/attribute body. {message}"
@@ -88,10 +92,12 @@ def action(call: Call[Volume], names: dict[str, Any]) -> tuple[str, Any]:
     """The one action of an `…/action` body. Raises BadRequest when there is none that is known, or several."""
     body = call.raw_json()
     if not isinstance(body, dict) or not body:
-        raise BadRequest("Malformed request body: an action is an object with one key.")
+        raise BadRequest("Malformed request body")
     if len(body) != 1:
         raise BadRequest("Malformed request body: there are several actions in it.")
     name = next(iter(body))
     if name not in names:
-        raise BadRequest(f"There is no such action: {name[:200]}")
+        raise BadRequest(
+            f"There is no such action: {name[:200]}. Verify the request body and Content-Type header and try again."
+        )
     return name, body[name]

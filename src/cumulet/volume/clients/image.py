@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from cumulet.kernel.client import Response, Session, Unreachable
 from cumulet.kernel.context import Context
-from cumulet.kernel.errors import BadRequest, Forbidden, ServiceUnavailable
+from cumulet.kernel.errors import BadRequest, Forbidden, NotFound, ServiceUnavailable
 from cumulet.volume.service import Volume
 
 Image = dict[str, Any]
@@ -33,6 +33,14 @@ def show(volume: Volume, ctx: Context, image_id: str) -> Image:
         raise ServiceUnavailable(f"The image service answered with {answer.status}.")
     image: Image = answer.json()
     return image
+
+
+def show_or_missing(volume: Volume, ctx: Context, image_id: str) -> Image:
+    """As `show`. Raises NotFound without one."""
+    try:
+        return show(volume, ctx, image_id)
+    except BadRequest:
+        raise NotFound(f"Image {image_id} could not be found.") from None
 
 
 def create(volume: Volume, ctx: Context, values: Image) -> Image:

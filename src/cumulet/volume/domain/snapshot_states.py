@@ -9,7 +9,18 @@ from cumulet.kernel.errors import BadRequest
 from cumulet.volume.domain import snapshots
 from cumulet.volume.service import Volume
 
-STATES: Final = ("creating", "available", "deleting", "error", "error_deleting")
+STATES: Final = (
+    "error",
+    "available",
+    "creating",
+    "deleting",
+    "deleted",
+    "updating",
+    "error_deleting",
+    "unmanaging",
+    "backing-up",
+    "restoring",
+)
 _MAP: Final = {"creating": ("creating", "available", "error"), "deleting": ("deleting", "error_deleting")}
 
 

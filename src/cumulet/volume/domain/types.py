@@ -151,11 +151,11 @@ def projects_of(connection: Connection, type_id: str) -> list[str]:
 
 
 def give(volume: Volume, type_id: str, project_id: str) -> None:
-    """Let a project use a private type. Raises Conflict for a public one or a second time."""
+    """Let a project use a private type. Raises BadRequest for a public one, Conflict for a second time."""
     with volume.db.write() as connection:
         row = load(connection, type_id, lock=True)
         if row.is_public:
-            raise Conflict("Invalid volume type: Type access modification is not applicable to public volume type.")
+            raise BadRequest("Invalid volume type: Type access modification is not applicable to public volume type.")
         if not insert_if_absent(
             connection, volume_type_projects, {"volume_type_id": type_id, "project_id": project_id}
         ):
@@ -163,11 +163,11 @@ def give(volume: Volume, type_id: str, project_id: str) -> None:
 
 
 def take(volume: Volume, type_id: str, project_id: str) -> None:
-    """Raises NotFound when the project had no access, Conflict for a public type."""
+    """Raises NotFound when the project had no access, BadRequest for a public type."""
     with volume.db.write() as connection:
         row = load(connection, type_id, lock=True)
         if row.is_public:
-            raise Conflict("Invalid volume type: Type access modification is not applicable to public volume type.")
+            raise BadRequest("Invalid volume type: Type access modification is not applicable to public volume type.")
         mine = sa.and_(
             volume_type_projects.c.volume_type_id == type_id, volume_type_projects.c.project_id == project_id
         )

@@ -168,7 +168,7 @@ def revert(volume: Volume, ctx: Context, volume_id: str, snapshot_id: str) -> No
 
 def reimage(volume: Volume, ctx: Context, volume_id: str, image_id: str, *, reserved: bool) -> None:
     """Raises BadRequest."""
-    image = images.show(volume, ctx, image_id)
+    image = images.show_or_missing(volume, ctx, image_id)
     if image.get("status") != "active":
         raise BadRequest(f"Invalid input received: Image {image_id} is not active.")
     with volume.db.write() as connection:

@@ -38,6 +38,8 @@ def defaults(call: Call[Volume], project_id: str) -> Reply:
 
 def _changes(call: Call[Volume], name: str) -> dict[str, int]:
     fields = inner(call.raw_json(), name)
+    if not fields:
+        raise BadRequest(f"Invalid input for field/attribute {name}. Value: {{}}. It is empty.")
     with call.service.db.read() as connection:
         known = set(quotas.resources(connection))
     unknown = sorted(set(fields) - known - {"tenant_id", "project_id", "class_name", "force"})

@@ -16,6 +16,13 @@ Action = Callable[[Call[Volume], str, Any], Reply]
 ADMIN: Final = "volume_extension:snapshot_admin_actions"
 
 
+def _status(given: Any) -> str:
+    status = given.get("status") if isinstance(given, dict) else None
+    if not isinstance(status, str) or not status:
+        raise bodies.refused("status", status, "It is required.")
+    return status
+
+
 def _force_delete(call: Call[Volume], snapshot_id: str, given: Any) -> Reply:
     checked(call, snapshot_id, f"{ADMIN}:force_delete")
     snapshots.delete(call.service, call.ctx, snapshot_id, force=True)
@@ -23,7 +30,7 @@ def _force_delete(call: Call[Volume], snapshot_id: str, given: Any) -> Reply:
 
 
 def _reset_status(call: Call[Volume], snapshot_id: str, given: Any) -> Reply:
-    status = bodies.convert(given.get("status") if isinstance(given, dict) else None, bodies.NonEmpty)
+    status = _status(given)
     checked(call, snapshot_id, f"{ADMIN}:reset_status")
     snapshot_states.reset(call.service, snapshot_id, status)
     return Reply(status=202)
@@ -32,7 +39,7 @@ def _reset_status(call: Call[Volume], snapshot_id: str, given: Any) -> Reply:
 def _update_status(call: Call[Volume], snapshot_id: str, given: Any) -> Reply:
     """What Compute says about a snapshot that it helped to make."""
     fields = given if isinstance(given, dict) else {}
-    status = bodies.convert(fields.get("status"), bodies.NonEmpty)
+    status = _status(given)
     progress = bodies.convert(fields.get("progress"), bodies.Name | None)  # type: ignore[arg-type]
     checked(call, snapshot_id, "snapshot_extension:snapshot_actions:update_snapshot_status")
     snapshot_states.update(call.service, snapshot_id, status, None if progress is None else str(progress))

@@ -10,7 +10,7 @@ import sqlalchemy.engine
 from cumulet.kernel.errors import BadRequest, NotFound
 from cumulet.kernel.http import Call, Reply
 from cumulet.volume import listing, views
-from cumulet.volume.bodies import boolean, convert, inner, refused, stripped
+from cumulet.volume.bodies import boolean, convert, inner, stripped
 from cumulet.volume.domain import access, snapshots
 from cumulet.volume.domain.listing import count as count_rows
 from cumulet.volume.errors import not_found
@@ -116,7 +116,7 @@ def create(call: Call[Volume]) -> Reply:
     description = stripped(given.description if given.description is not None else given.display_description)
     for key, text in (("name", name), ("description", description)):
         if text is not None and len(text) > 255:
-            raise refused(key, text, "It has at most 255 characters.")
+            raise BadRequest(f"Invalid input received: {key} has {len(text)} characters, more than 255.")
     if given.volume_id is None:
         raise not_found("Volume", None)
     volume_access.checked(call, given.volume_id, "volume:create_snapshot")

@@ -103,7 +103,11 @@ def set_default(call: Call[Volume], project_id: str) -> Reply:
     if not 1 <= len(project_id) <= 64:
         raise BadRequest("Invalid input for field/attribute project_id. It has 1 to 64 characters.")
     with call.service.db.read() as connection:
-        row = types.by_id_or_name(connection, convert(fields["volume_type"], NonEmpty), call.ctx)
+        wanted = convert(fields["volume_type"], NonEmpty)
+        try:
+            row = types.by_id_or_name(connection, wanted, call.ctx)
+        except NotFound as error:
+            raise BadRequest(error.message) from None
     return Reply({"default_type": _default(default_types.set_default(call.service, project_id, row.id))})
 
 

@@ -157,7 +157,7 @@ def _texts(name: Any, description: Any, display_name: Any, display_description: 
     for key, new, old in (("name", name, display_name), ("description", description, display_description)):
         text = stripped(new if new is not None else old)
         if text is not None and len(text) > 255:
-            raise refused(key, text, "It has at most 255 characters.")
+            raise BadRequest(f"Invalid input received: {key} has {len(text)} characters, more than 255.")
         found.append(text)
     return found[0], found[1]
 
@@ -173,7 +173,7 @@ def update(call: Call[Volume], volume_id: str) -> Reply:
         if key in fields or old in fields:
             value = stripped(fields[key] if key in fields else fields[old])
             if value is not None and len(value) > 255:
-                raise refused(key, value, "It has at most 255 characters.")
+                raise BadRequest(f"Invalid input received: {key} has {len(value)} characters, more than 255.")
             values[key] = value
     if "metadata" in fields:
         values["metadata"] = given.metadata

@@ -57,7 +57,7 @@ class MigrateCompletion(Struct, forbid_unknown_fields=True):
 class Upload(Struct):
     image_name: NonEmpty
     force: Boolean = None
-    disk_format: Literal["raw", "vmdk", "vdi", "qcow2", "vhd", "vhdx", "ploop", "iso"] = "raw"
+    disk_format: Literal["raw", "vmdk", "vdi", "qcow2", "vhd", "vhdx", "ploop"] = "raw"
     container_format: Literal["bare", "ovf", "ova", "aki", "ari", "ami", "docker", "compressed"] = "bare"
     visibility: Literal["community", "public", "private", "shared"] = "private"
     protected: Boolean = None
