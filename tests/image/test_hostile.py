@@ -200,3 +200,19 @@ class TestQemu:
                 assert (done["disk_format"], done["virtual_size"]) == ("qcow2", 64 << 20)
                 assert images.data(image["id"]).startswith(b"QFI\xfb")
         assert len(images.files()) == 1
+
+    def test_a_conversion_that_fails_says_why_and_not_where(self, make_images: Callable[[str], Images]) -> None:
+        images = make_images(
+            "[image_import_opts]\nimage_import_plugins = [image_conversion]\n"
+            "[image_format]\nrequire_image_format_match = False\n"
+        )
+        if shutil.which("qemu-img") is None:
+            pytest.skip("qemu-img is not installed (Debian: apt-get install qemu-utils)")
+        image = images.create(disk_format="qcow2")
+        path = f"/v2/images/{image['id']}"
+        assert images.call("PUT", f"{path}/stage", data=bytes(1 << 20), headers=OCTETS).status == 204
+        images.json("POST", f"{path}/import", json={"method": {"name": "glance-direct"}}, status=202)
+        images.run_jobs()
+        [task] = images.json("GET", f"{path}/tasks")["tasks"]
+        assert ("not in qcow2 format" in task["message"], str(images.state) in task["message"]) == (True, False)
+        assert (images.show(image["id"])["status"], images.files()) == ("queued", [])

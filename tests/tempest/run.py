@@ -15,6 +15,7 @@ import http.server
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -157,6 +158,7 @@ def main() -> int:
     parser.add_argument("--concurrency", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--keep", action="store_true", help="leave the workspace, with Tempest's logs")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the cloud is ended then, too
     tests = list_file(given.list)
     workspace = Path(tempfile.mkdtemp(prefix="cumulet-tempest-"))
     try:

@@ -169,7 +169,10 @@ def _qemu_img(command: list[str], timeout_s: float) -> bytes:
     except subprocess.TimeoutExpired:
         raise TaskFailed("The image could not be converted in time.") from None
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()[-500:]
+        said = done.stderr.decode(errors="replace").strip()
+        for path in (word for word in command if word.startswith("/")):
+            said = said.replace(path, Path(path).name)  # where things lie is the operator's business
+        said = said[-500:]
         raise TaskFailed(f"The image cannot be converted: {said or f'qemu-img ended with {done.returncode}'}")
     return done.stdout
 
