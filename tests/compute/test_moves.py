@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cumulet.compute.domain import tasks
 from tests.compute.support import Cloud
 
 
@@ -61,6 +62,22 @@ def test_a_resize_holds_both_hosts_until_it_is_confirmed(pair: Cloud) -> None:
     _require_at(pair, server_id, _other(source))
     assert _usage(pair, source) == 0
     assert _moves(pair, server_id) == [("resize", "confirmed")]
+
+
+def test_a_resize_that_cannot_be_confirmed_now_can_be_taken_back(pair: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "CONFIRM", tasks.CONFIRM._replace(deadline_s=2.0))
+    server_id, source = _resized(pair)
+    pair.hosts[source].faults.errors["confirm_resize"] = "the disk is read-only"
+    pair.act(server_id, "confirmResize", status=204)
+    pair.until(lambda: pair.json("GET", _actions(server_id), "admin")["instanceActions"][0]["message"])
+    assert pair.settled(server_id)["status"] == "VERIFY_RESIZE"
+    pair.act(server_id, "revertResize")
+    assert pair.settled(server_id)["status"] == "ACTIVE"
+    _require_at(pair, server_id, source)
+
+
+def _actions(server_id: str) -> str:
+    return f"/v2.1/servers/{server_id}/os-instance-actions"
 
 
 def test_a_reverted_resize_is_as_if_it_had_not_been(pair: Cloud) -> None:

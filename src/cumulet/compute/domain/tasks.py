@@ -46,7 +46,9 @@ RESTORE: Final = Task("restore", "server.restore", "restoring", ("soft-delete",)
 RESIZE: Final = Task("resize", "server.move", "resize_prep", ("active", "stopped"), "resize", deadline_s=3600.0)
 MIGRATE: Final = RESIZE._replace(action="migrate", verb="migrate")
 CONFIRM: Final = Task("confirmResize", "server.confirm", None, ("resized",), "confirmResize")
-REVERT: Final = Task("revertResize", "server.revert", "resize_reverting", ("resized",), "revertResize")
+REVERT: Final = Task(
+    "revertResize", "server.revert", "resize_reverting", ("resized",), "revertResize", deadline_s=3600.0
+)
 LIVE: Final = Task(
     "live-migration", "server.live", "migrating", ("active", "paused"), "os-migrateLive", deadline_s=3600.0
 )

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from cumulet.compute.clients import placement
-from cumulet.compute.domain import block_devices, moves, servers
+from cumulet.compute.domain import block_devices, console_tokens, moves, servers
 from cumulet.compute.jobs import disks, ending, ports
 from cumulet.compute.jobs.work import is_up
 from cumulet.compute.service import Compute
@@ -49,6 +49,7 @@ def delete(job: Job, compute: Compute) -> None:
         connection.execute(sa.delete(server_group_members).where(server_group_members.c.server_id == row.id))
         connection.execute(sa.delete(server_tags).where(server_tags.c.server_id == row.id))
         block_devices.delete_all(connection, row.id)
+        console_tokens.forget(connection, row.id)
         now = compute.now()
         for move in moves.open_of(connection, row.id):
             moves.change(connection, move.uuid, now, status="confirmed" if move.status == "finished" else "error")

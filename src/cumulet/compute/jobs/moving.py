@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy.engine import Connection, Row
 
 from cumulet.compute.clients import placement
-from cumulet.compute.domain import moves, servers, services, tasks
+from cumulet.compute.domain import console_tokens, moves, servers, services, tasks
 from cumulet.compute.domain.server_states import RUNNING, SHUTDOWN
 from cumulet.compute.jobs import disks, ending, ports
 from cumulet.compute.jobs.work import Work, forget_password, is_for
@@ -60,9 +60,10 @@ def arrive(work: Work, move: Row[Any]) -> dict[str, Any]:
 
 
 def end_move(work: Work, uuid: str, status: str) -> Any:
-    """For `also`: the move's last status."""
+    """For `finish` and `change`: another status of the move. Consoles are where they were no longer."""
 
     def end(connection: Connection) -> None:
+        console_tokens.forget(connection, work.row.id)
         moves.change(connection, uuid, work.compute.now(), status=status)
 
     return end

@@ -14,8 +14,9 @@ from cumulet.compute.clients import placement
 from cumulet.compute.domain import moves, servers, tasks
 from cumulet.compute.domain.server_states import RUNNING, SHUTDOWN
 from cumulet.compute.jobs import ending, guests, live, moving
-from cumulet.compute.jobs.work import Work, fails_to_error, handler
-from cumulet.kernel.jobs import Backoff, JobRegistry
+from cumulet.compute.jobs.work import Work, fails_back, fails_to_error, handler
+from cumulet.compute.service import Compute
+from cumulet.kernel.jobs import Backoff, Job, JobRegistry
 
 _RESIZE = "compute_finish_resize"
 _CONFIRM, _REVERT = "compute_confirm_resize", "compute_finish_revert_resize"
@@ -27,7 +28,7 @@ _BUILD_S = 240.0
 def register(registry: JobRegistry) -> None:
     backoff = Backoff(0.2, 5.0)
     registry.register(tasks.RESIZE.kind, handler(_move), on_failure=moving.failed(_RESIZE), backoff=backoff)
-    registry.register(tasks.CONFIRM.kind, handler(_confirm), on_failure=fails_to_error(_CONFIRM), backoff=backoff)
+    registry.register(tasks.CONFIRM.kind, handler(_confirm), on_failure=_confirming_failed, backoff=backoff)
     registry.register(tasks.REVERT.kind, handler(_revert), on_failure=fails_to_error(_REVERT), backoff=backoff)
     evacuation_failed = moving.failed(_EVACUATE, status="failed", vm_state="error")
     registry.register(tasks.EVACUATE.kind, handler(_evacuate), on_failure=evacuation_failed, backoff=backoff)
@@ -72,6 +73,12 @@ def _confirm(work: Work) -> None:
     moving.settle(work)
     placement.release(work.compute.session, move.uuid)
     work.finish(_CONFIRM, move.source_compute, moving.end_move(work, move.uuid, "confirmed"), **_as_before(work))
+
+
+def _confirming_failed(job: Job, compute: Compute, connection: Connection, reason: str) -> None:
+    """It can be confirmed again, or taken back."""
+    fails_back(_CONFIRM)(job, compute, connection, reason)
+    moves.change(connection, job.payload["migration"], compute.now(), status="finished")
 
 
 def _as_before(work: Work) -> dict[str, Any]:
