@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
+import sqlalchemy as sa
 
 from cumulet.kernel.bus import Call
 from cumulet.network.methods import Methods
 from cumulet.network.service import Network
+from cumulet.network.tables import jobs
 from tests.network.support import Api
 
 
@@ -79,3 +82,28 @@ def test_ports_of_a_trunk_are_wired_where_their_parent_is(network: Network, admi
     admin.act(f"trunks/{trunk['id']}/remove_subports", {"sub_ports": [{"port_id": part["id"]}]})
     assert part["id"] not in host.document()["ports"]
     assert admin.show("port", part["id"])["binding:vif_type"] == "unbound"
+
+
+def events_of(network: Network, port_id: str) -> list[dict[str, str]]:
+    """What Compute is to be told of a port, in the order it happened."""
+    with network.db.read() as connection:
+        query = sa.select(jobs.c.payload).where(jobs.c.kind == "nova.events").order_by(jobs.c.id)
+        told = [event for text in connection.execute(query).scalars() for event in json.loads(text)["events"]]
+    return [event for event in told if event["tag"] == port_id]
+
+
+def test_compute_is_told_when_a_servers_port_is_wired_and_when_not(network: Network, admin: Api) -> None:
+    host = Host(network, "plugging")
+    made, _ = admin.network_with()
+    server = {"device_id": "1fd94b3c-5f5c-4f5a-9c6e-4b6e1c0f3a55", "device_owner": "compute:nova"}
+    port = admin.make("port", network_id=made["id"], **{"binding:host_id": "plugging"}, **server)
+    other = admin.make("port", network_id=made["id"], **{"binding:host_id": "plugging"})
+    host.report(**{port["id"]: "ACTIVE", other["id"]: "ACTIVE"})
+    host.report(**{port["id"]: "ACTIVE"})
+    host.report(**{port["id"]: "DOWN"})
+    told = [(event["name"], event["server_uuid"], event["status"]) for event in events_of(network, port["id"])]
+    assert told == [
+        ("network-vif-plugged", server["device_id"], "completed"),
+        ("network-vif-unplugged", server["device_id"], "completed"),
+    ]
+    assert events_of(network, other["id"]) == []
