@@ -22,7 +22,11 @@ def is_wanted(settings: Settings) -> bool:
     """Whether this cloud has hosts here: simulated ones always, this machine itself for root with its tools."""
     if not KINDS & _enabled(settings):
         return False
-    return settings.simulate or (os.geteuid() == 0 and importlib.util.find_spec("pyroute2") is not None)
+    return settings.simulate or _can_be_host()
+
+
+def _can_be_host() -> bool:
+    return os.geteuid() == 0 and importlib.util.find_spec("pyroute2") is not None
 
 
 def _enabled(settings: Settings) -> set[str]:
@@ -48,7 +52,7 @@ def run(settings: Settings, role: str, life: int, announce: Announce) -> None:
 
 def leave(settings: Settings) -> None:
     """Take away what agents of this cloud have made on this machine; quick where there is nothing."""
-    if os.geteuid() != 0 or not (settings.paths.state / "agents").exists():
+    if not (settings.paths.state / "agents").exists() or not _can_be_host():
         return
     from cumulet.agents.host import process
 
