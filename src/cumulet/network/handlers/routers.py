@@ -102,7 +102,7 @@ def _act(call: Call[Network], router_id: str, rule: str, action: Action) -> Repl
         try:
             empty_as_none(uuid_text)(body.get(key))
         except Invalid as invalid:
-            raise bad_request(f"Invalid input for {key}. Reason: {invalid}.") from None
+            raise bad_request(f"Bad router request: {invalid}.", "BadRequest") from None
     with call.service.write() as connection:
         row = _allowed(call, connection, router_id, rule)
         shown = action(call.service, connection, call.ctx, row, body)
