@@ -50,6 +50,20 @@ def test_the_console_log_shows_the_login_prompt(story: Story) -> None:
     assert "told" in story.ssh("cat /root/told")
 
 
+def test_a_volume_is_written_to_and_kept(story: Story) -> None:
+    story.client("volume create --size 1 disk")
+    eventually(lambda: story.client("volume show disk")["status"] == "available", within_s=60)
+    story.client("server add volume web disk")
+    eventually(lambda: story.client("volume show disk")["status"] == "in-use", within_s=60)
+    assert eventually(lambda: "1073741824" in story.ssh("blockdev --getsize64 /dev/vdb; true"), within_s=60)
+    story.ssh("mkfs.ext4 -q /dev/vdb && mount /dev/vdb /mnt && echo kept > /mnt/file && umount /mnt")
+    story.client.text("server remove volume web disk")
+    eventually(lambda: story.client("volume show disk")["status"] == "available", within_s=90)
+    story.client("server add volume web disk")
+    eventually(lambda: story.client("volume show disk")["status"] == "in-use", within_s=60)
+    assert story.ssh("mount /dev/vdb /mnt && cat /mnt/file && umount /mnt") == "kept\n"
+
+
 def test_its_screen_is_reached_with_a_token(story: Story) -> None:
     address = urlsplit(story.client("console url show --novnc web")["url"])
     query = parse_qs(address.query)["path"][0]
