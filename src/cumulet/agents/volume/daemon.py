@@ -39,8 +39,11 @@ class Daemon:
     def _monitor(self) -> Path:
         return self.folder / "qmp"
 
-    def start(self, arguments: Sequence[str], secrets: Mapping[str, str]) -> None:
-        """Start it; when this returns it serves. Raises ToolFailed with what it said."""
+    def start(self, arguments: Sequence[str], secrets: Mapping[str, str], inherited: Sequence[int] = ()) -> None:
+        """Start it; when this returns it serves. `inherited`: open files that the arguments name by number.
+
+        Raises ToolFailed with what it said.
+        """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             self._monitor.unlink()
@@ -57,7 +60,7 @@ class Daemon:
                 *given,
                 *arguments,
             ]
-            qemu.run(argv, pass_fds=files, timeout_s=_ANSWER_S)
+            qemu.run(argv, pass_fds=[*files, *inherited], timeout_s=_ANSWER_S)
 
     def pid(self) -> int | None:
         """Its process, None when it does not run. Its command line tells it from another process of that number."""
