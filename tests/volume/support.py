@@ -218,6 +218,7 @@ class Cloud:
         self.service.__dict__["bus"] = self.bus
         self.wsgi: Callable[..., Iterable[bytes]] = app.build_api(self.service)
         self.client = Client(self.wsgi)
+        self.hosts: dict[str, SimulatedVolumes] = {}
         self.stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self.serve("engine", app.build_methods(self.service))
@@ -252,6 +253,7 @@ class Cloud:
         self.drivers[name] = driver
         self.serve(name, agent.methods())
         self._start(agent.run, self.stop)
+        self.hosts[name] = driver
         self.until(lambda: name in self._reported())
         return driver
 

@@ -140,3 +140,17 @@ def test_a_swap_by_compute_moves_the_attachment(running: Cloud) -> None:
     assert running.act(old, "os-migrate_volume_completion", body, "admin") == {"save_volume_id": new}
     assert running.show(new)["attachments"][0]["server_id"] == SERVER
     assert (running.show(old)["status"], running.show(new)["status"]) == ("available", "in-use")
+
+
+def test_an_export_that_was_lost_is_made_again(running: Cloud) -> None:
+    volume, other = running.available()["id"], running.available()["id"]
+    made = _attached(running, volume)
+    driver = running.hosts["node1"]
+    driver.disconnect(volume, made["id"])
+    assert driver._volumes[volume].attachments == []
+    lost = [volume, other, "unknown"]
+    report = {"host": "node1", "availability_zone": "nova", "backends": [], "exports_lost": lost}
+    running.bus.call("engine", "volume.report", {"report": {**report, "host": "elsewhere"}})
+    running.bus.call("engine", "volume.report", {"report": report})
+    running.until(lambda: driver._volumes[volume].attachments == [made["id"]])
+    assert running.show(volume)["status"] == "in-use"

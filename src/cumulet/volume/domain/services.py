@@ -11,12 +11,15 @@ from sqlalchemy.engine import Connection, Row
 from cumulet.agents.volume.protocols import BackendReport, Report
 from cumulet.kernel.errors import BadRequest, NotFound
 from cumulet.kernel.ids import uuid_id
+from cumulet.kernel.jobs import enqueue
 from cumulet.volume.service import Volume
-from cumulet.volume.tables import pools, volume_services
+from cumulet.volume.tables import jobs, pools, volume_services, volumes
 
 VOLUME: Final = "cinder-volume"
 SCHEDULER: Final = "cinder-scheduler"
 BACKUP: Final = "cinder-backup"
+RECONNECT: Final = "volume.reconnect"
+"""The kind of job that exports a volume again; the subject is its id."""
 Values = dict[str, Any]
 
 
@@ -67,6 +70,18 @@ def report(volume: Volume, given: Report) -> None:
             _enter_pools(connection, now, name, service_id, backend)
         if given.backup:
             _seen(connection, now, given.host, BACKUP, given.availability_zone)
+        _reconnect(connection, given)
+    if given.exports_lost:
+        volume.wake()
+
+
+def _reconnect(connection: Connection, given: Report) -> None:
+    """Have the host's own volumes exported again whose exports came to an end."""
+    for start in range(0, len(given.exports_lost), 500):
+        own = sa.select(volumes.c.id, volumes.c.host).where(volumes.c.id.in_(given.exports_lost[start : start + 500]))
+        for volume_id, host in connection.execute(own):
+            if host is not None and host.partition("@")[0] == given.host:
+                enqueue(connection, jobs, RECONNECT, {}, subject=volume_id, key=volume_id, max_attempts=1000)
 
 
 def seen(volume: Volume, host: str, binary: str) -> None:

@@ -31,7 +31,7 @@ DETACH: Final = "volume.disconnect"
 DROP_IMAGE: Final = "volume.drop_image"
 REMOVE_COPY: Final = "volume.remove_copy"
 TAKE_BACK: Final = "volume.take_back"
-AFTERWARDS: Final = (DETACH, DROP_IMAGE, REMOVE_COPY, TAKE_BACK)
+AFTERWARDS: Final = (DETACH, DROP_IMAGE, REMOVE_COPY, TAKE_BACK, "volume.reconnect")
 """Cleaning up elsewhere, for which nobody waits."""
 ATTEMPTS: Final = 40
 """How often a back end that does not answer is asked: about three minutes, longer than an agent takes to come back."""

@@ -7,6 +7,7 @@ from cumulet.volume.jobs import (
     backups,
     groups,
     manageable,
+    reconnect,
     snapshots,
     upkeep,
     volume_create,
@@ -28,6 +29,7 @@ _MODULES = (
     backups,
     groups,
     manageable,
+    reconnect,
     upkeep,
 )
 
