@@ -9,6 +9,7 @@ import pytest
 
 from cumulet.kernel.client import Response
 from tests.compute.support import IMAGE_ID, Cloud
+from tests.compute.test_metadata_service import spawned_on
 
 
 def attach(cloud: Cloud, server_id: str, volume_id: str, token: str = "member", **given: Any) -> Response:
@@ -255,8 +256,11 @@ def volume_root(volume: str, **rest: Any) -> dict[str, Any]:
 
 
 def test_boot_from_a_volume(running: Cloud) -> None:
-    root = running.volume.add(4, bootable="true", volume_image_metadata={"min_ram": "64", "min_disk": "0"})
+    facts = {"min_ram": "64", "min_disk": "0", "hw_firmware_type": "uefi", "disk_format": "qcow2"}
+    root = running.volume.add(4, bootable="true", volume_image_metadata=facts)
+    spawned = spawned_on(running)
     server = running.settled(boot_from(running, volume_root(root))["id"])
+    assert spawned[0].image == {"min_ram": "64", "min_disk": "0", "hw_firmware_type": "uefi"}
     assert server["status"] == "ACTIVE" and server["image"] == ""
     assert running.volume.status(root) == "in-use"
     disk = running.hosts["node1"].volumes(server["id"])[root]

@@ -212,7 +212,9 @@ def _row(
         size, image = _volume(call, device, count)
     elif device.source_type == "snapshot":
         snapshot_id = str(device.uuid)
-        size = device.volume_size or _snapshot(call, snapshot_id)["size"]
+        found = _snapshot(call, snapshot_id)
+        size = device.volume_size or found["size"]
+        image = _image_under(call, found) if device.boot_index == 0 else {}
     elif device.source_type == "image" and device.destination_type == "volume":
         image_id = str(device.uuid)
         image = _image_for_volume(call, device, flavor)
@@ -272,6 +274,15 @@ def _snapshot(call: Call[Compute], snapshot_id: str) -> dict[str, Any]:
         raise _invalid(f"failed to get snapshot {snapshot_id}.")
     found: dict[str, Any] = peers.require(answer)["snapshot"]
     return found
+
+
+def _image_under(call: Call[Compute], snapshot: dict[str, Any]) -> dict[str, Any]:
+    """What is known of the image that a snapshot's volume was made from; nothing of a volume that is gone."""
+    try:
+        known: dict[str, Any] = volumes.load(call, snapshot["volume_id"]).get("volume_image_metadata") or {}
+    except NotFound:
+        return {}
+    return known
 
 
 def _image_for_volume(call: Call[Compute], device: BlockDevice, flavor: Row[Any]) -> dict[str, Any]:

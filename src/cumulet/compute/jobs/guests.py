@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.engine import Row
 
@@ -16,6 +16,11 @@ from cumulet.compute.service import Compute
 from cumulet.kernel.jobs import Retry
 
 Guest = dict[str, Any]
+_DATA: Final = frozenset(
+    {"id", "image_id", "disk_format", "container_format", "size", "virtual_size", "checksum", "os_hash_algo",
+     "os_hash_value", "file", "self", "schema", "status"}
+)  # fmt: skip
+"""What is said of an image's data, which a server on a volume does not use."""
 
 
 def describe(compute: Compute, row: Row[Any], *, admin_password: str | None = None) -> Guest:
@@ -33,7 +38,7 @@ def describe(compute: Compute, row: Row[Any], *, admin_password: str | None = No
         "number": row.number,
         "flavor": servers.decode(row.flavor),
         "image_id": row.image_id,
-        "image": servers.decode(row.image_properties) if row.image_id else {},
+        "image": _image(row),
         "volumes": [disks.disk(device) for device in devices if device.connection_info is not None],
         "vifs": [vif_of(vif) for vif in servers.decode(row.addresses)],
         "config_drive": row.config_drive,
@@ -55,6 +60,14 @@ def describe(compute: Compute, row: Row[Any], *, admin_password: str | None = No
             raise Retry(2.0, str(error)) from None
         guest["drive"] = {path: base64.b64encode(data).decode() for path, data in documents(facts).items()}
     return guest
+
+
+def _image(row: Row[Any]) -> dict[str, Any]:
+    """The image; of one that is on a volume, what it wants of a machine (firmware, buses, kernel)."""
+    known: dict[str, Any] = servers.decode(row.image_properties)
+    if row.image_id is not None:
+        return known
+    return {name: value for name, value in known.items() if name not in _DATA}
 
 
 def vif_of(vif: dict[str, Any]) -> dict[str, Any]:
