@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cumulet.compute.handlers import external_events, interfaces, server_networking, volume_attachments, volumes
+from cumulet.compute.handlers import external_events, gone, interfaces, server_networking, volume_attachments, volumes
 from cumulet.kernel.http import Route
 
 _ONE = "/v2.1/servers/{server_id}"
@@ -13,6 +13,7 @@ ROUTES = (
     Route("POST", f"{_ONE}/os-interface", interfaces.create),
     Route("GET", f"{_ONE}/os-interface/{{port_id}}", interfaces.show),
     Route("DELETE", f"{_ONE}/os-interface/{{port_id}}", interfaces.delete),
+    Route("GET", f"{_ONE}/os-virtual-interfaces", gone.gone),
     Route("GET", f"{_ONE}/os-security-groups", server_networking.security_groups),
     Route("GET", _VOLUMES, volume_attachments.index),
     Route("POST", _VOLUMES, volume_attachments.create),
