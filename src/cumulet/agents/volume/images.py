@@ -150,9 +150,12 @@ class Images:
             made.unlink(missing_ok=True)
 
     def _put(self, upload: Upload, device: BlockDevice, size: int) -> int:
+        full = set(_pieces_with_data(device))
+
         def pieces() -> Iterator[bytes]:
             for offset in range(0, size, _PIECE):
-                yield device.read(offset, min(_PIECE, size - offset))
+                length = min(_PIECE, size - offset)
+                yield device.read(offset, length) if offset // _PIECE in full else bytes(length)
 
         headers = {
             "X-Auth-Token": upload.token,
@@ -188,6 +191,11 @@ def _agree(image: Image, found: str) -> None:
     plain = claimed in _PLAIN and found in ("raw", "gpt", "iso", "luks")
     if not plain and claimed != found:
         raise BadImage(f"Image {image.id} is said to be {claimed}, but it is {found}.")
+
+
+def _pieces_with_data(device: BlockDevice) -> Iterator[int]:
+    for offset, length in device.extents():
+        yield from range(offset // _PIECE, (offset + length - 1) // _PIECE + 1)
 
 
 def _data_end(device: BlockDevice) -> int:
