@@ -59,6 +59,8 @@ def run(settings: Settings, *, running: bool) -> Iterator[Check]:
     yield from _tls(settings)
     if not settings.simulate and any(service.name in _HOSTED for service in services.enabled(settings.services)):
         yield from _real_host()
+    if not settings.simulate and any(service.name == "volume" for service in services.enabled(settings.services)):
+        yield from _volume_backends(settings)
 
 
 def _python() -> Check:
@@ -181,6 +183,23 @@ def _real_host() -> Iterator[Check]:
     if not Path("/dev/net/tun").exists():
         yield Check(name="/dev/net/tun", state=PROBLEM, says="missing; guests' cards need it", fix="modprobe tun")
     yield _virtualisation()
+
+
+def _volume_backends(settings: Settings) -> Iterator[Check]:
+    """Whether the back ends that cinder.conf names can work on this host."""
+    from oslo_config import cfg
+
+    from cumulet.agents.volume import options
+
+    try:
+        states = options.states_of(options.load(settings.files_of("cinder")))
+    except cfg.Error:
+        return  # said above, with the configuration itself
+    for name, trouble in states.items():
+        if trouble is None:
+            yield Check(name=f"volume back end {name}", state=OK, says="usable")
+        else:
+            yield Check(name=f"volume back end {name}", state=PROBLEM, says=trouble, fix="correct cinder.conf")
 
 
 def _which(program: str) -> str | None:

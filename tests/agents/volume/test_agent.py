@@ -146,20 +146,8 @@ def _another_format(data: bytes, tmp_path: Path) -> tuple[bytes, str, dict[str, 
 
 def _backing_file(data: bytes, tmp_path: Path) -> tuple[bytes, str, dict[str, Any]]:
     evil = tmp_path / "evil"
-    command: list[str | Path] = [
-        "qemu-img",
-        "create",
-        "-q",
-        "-u",
-        "-f",
-        "qcow2",
-        "-F",
-        "raw",
-        "-b",
-        "/etc/passwd",
-        evil,
-        "1M",
-    ]
+    names = ["-f", "qcow2", "-F", "raw", "-b", "/etc/passwd"]
+    command: list[str | Path] = ["qemu-img", "create", "-q", "-u", *names, evil, "1M"]
     subprocess.run(command, check=True)
     return evil.read_bytes(), "qcow2", {}
 

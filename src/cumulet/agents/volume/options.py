@@ -10,7 +10,7 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from oslo_config import cfg
 
@@ -53,10 +53,6 @@ BACKEND_OPTS = [
     cfg.IntOpt("reserved_percentage", default=0, min=0, max=100),
     cfg.StrOpt("max_over_subscription_ratio", default="20.0"),
 ]
-NO_MAPPER: Final = (
-    "the kernel has no device mapper, so LVM cannot work here; "
-    "set lvm_fallback_dir in [{name}] to keep volumes as files"
-)
 
 
 def load(files: Sequence[Path | str]) -> cfg.ConfigOpts:
@@ -76,33 +72,46 @@ def drivers_of(
     return {name: _driver(conf, name, host, state_dir, disks) for name in names}
 
 
+def states_of(conf: cfg.ConfigOpts) -> Mapping[str, str | None]:
+    """Why each back end cannot work on this host; None for those that can. Makes nothing."""
+    names = conf.enabled_backends or [DEFAULT_BACKEND]
+    return {name: _trouble(_section(conf, name), name) for name in names}
+
+
+def _section(conf: cfg.ConfigOpts, name: str) -> Any:
+    return conf[name] if name in conf.enabled_backends else conf
+
+
+def _kind(section: Any) -> str:
+    return str(section.volume_driver.rpartition(".")[2])
+
+
+def _trouble(section: Any, name: str) -> str | None:
+    kind = _kind(section)
+    if kind not in ("LVMVolumeDriver", "FileDriver", "NfsDriver", "file"):
+        return f"volume_driver {section.volume_driver} is not known here"
+    missing = lvm_is_missing() if kind == "LVMVolumeDriver" else None
+    if missing is None or section.lvm_fallback_dir is not None:
+        return None
+    return f"{missing}, so LVM cannot work here; set lvm_fallback_dir in [{name}] to keep volumes as files"
+
+
 def _driver(conf: cfg.ConfigOpts, name: str, host: str, state_dir: Path, disks: OpenDisks | None) -> VolumeDriver:
-    section = conf[name] if name in conf.enabled_backends else conf
-    kind = section.volume_driver.rpartition(".")[2]
+    section = _section(conf, name)
+    kind, trouble = _kind(section), _trouble(section, name)
     backend_name = section.volume_backend_name or name
+    if trouble is not None:
+        log.error("back end %s takes no volumes: %s", name, trouble)
+        return DownDriver(name, backend_name, "lvm" if kind == "LVMVolumeDriver" else "unknown", trouble)
     folder = Path(section.volumes_dir or state_dir / name)
     if kind == "LVMVolumeDriver":
         missing = lvm_is_missing()
         if missing is None:
-            exports = Exports(
-                _exports_folder(state_dir, name),
-                address=section.target_ip_address or conf.my_ip,
-                first_port=section.nbd_first_port,
-                tls=section.nbd_tls,
-            )
-            group = section.volume_group
-            return LvmDriver(name=name, host=host, group=group, volume_backend_name=backend_name, exports=exports)
-        if section.lvm_fallback_dir is None:
-            log.error("back end %s takes no volumes: %s", name, NO_MAPPER.format(name=name))
-            return DownDriver(name, backend_name, "lvm", NO_MAPPER.format(name=name))
+            return _lvm(conf, section, name, host, state_dir)
         log.warning("back end %s keeps volumes as files in %s: %s", name, section.lvm_fallback_dir, missing)
         folder = Path(section.lvm_fallback_dir)
     elif kind == "NfsDriver" and section.nfs_mount_point_base:
         folder = Path(section.nfs_mount_point_base)
-    elif kind not in ("FileDriver", "NfsDriver", "file"):
-        reason = f"volume_driver {section.volume_driver} is not known here"
-        log.error("back end %s takes no volumes: %s", name, reason)
-        return DownDriver(name, backend_name, "unknown", reason)
     options = FileOptions(
         name=name,
         host=host,
@@ -120,6 +129,19 @@ def _driver(conf: cfg.ConfigOpts, name: str, host: str, state_dir: Path, disks: 
         storage_protocol="nfs" if kind == "NfsDriver" else "file",
     )
     return FileDriver(options, disks)
+
+
+def _lvm(conf: cfg.ConfigOpts, section: Any, name: str, host: str, state_dir: Path) -> LvmDriver:
+    exports = Exports(
+        _exports_folder(state_dir, name),
+        address=section.target_ip_address or conf.my_ip,
+        first_port=section.nbd_first_port,
+        tls=section.nbd_tls,
+    )
+    backend_name = section.volume_backend_name or name
+    return LvmDriver(
+        name=name, host=host, group=section.volume_group, volume_backend_name=backend_name, exports=exports
+    )
 
 
 def _exports_folder(state_dir: Path, name: str) -> Path:
