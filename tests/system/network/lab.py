@@ -29,10 +29,10 @@ from cumulet.agents.network.report import Report
 from tests.agents.network.cloud import Cloud
 
 PACKAGES = (
-    "busybox", "dnsmasq-base", "iproute2", "iputils-ping", "isc-dhcp-client", "keepalived", "libnftables1", "radvd",
-    "tcpdump", "udhcpc",
+    "busybox", "curl", "dnsmasq-base", "iproute2", "iputils-ping", "isc-dhcp-client", "keepalived", "libnftables1",
+    "procps", "radvd", "tcpdump", "udhcpc",
 )  # fmt: skip
-TOOLS = ("dnsmasq", "radvd", "keepalived", "ping", "udhcpc", "dhclient", "tcpdump")
+TOOLS = ("busybox", "curl", "dhclient", "dnsmasq", "keepalived", "ping", "radvd", "sysctl", "tcpdump", "udhcpc")
 
 
 def missing_for_root_tests() -> str | None:
