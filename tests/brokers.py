@@ -17,10 +17,10 @@ from tests.daemons import Daemon, account_for, answers, free_port, scratch_direc
 
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _CONFIGURATION = """\
-listeners.tcp.default = 127.0.0.1:{port}
+listeners.tcp.default = {listen}:{port}
 default_user = cumulet
 default_pass = se%cr/et
-loopback_users.cumulet = true
+loopback_users.cumulet = {local}
 vm_memory_high_watermark.absolute = 1GB
 disk_free_limit.absolute = 50MB
 log.file = false
@@ -36,13 +36,17 @@ def pytest_configure(config: pytest.Config) -> None:
 class RabbitMq:
     """A broker that can be killed and started again with what it had stored."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, listen: str = "127.0.0.1", host: str = "127.0.0.1") -> None:
+        """`host` is where clients find it, which reaches what it listens on."""
+        self._host = host
         account = account_for("rabbitmq")
         self.directory = scratch_directory("rabbitmq", account)
         self.port = free_port()
         epmd_port = free_port()
         configuration = self.directory / "rabbitmq.conf"
-        configuration.write_text(_CONFIGURATION.format(port=self.port))
+        configuration.write_text(
+            _CONFIGURATION.format(listen=listen, port=self.port, local=str(listen == "127.0.0.1").lower())
+        )
         (self.directory / "plugins").write_text("[].\n")
         home = str(self.directory)
         environment = {
@@ -67,7 +71,7 @@ class RabbitMq:
 
     @property
     def transport_url(self) -> str:
-        return f"rabbit://cumulet:se%25cr%2Fet@127.0.0.1:{self.port}/"
+        return f"rabbit://cumulet:se%25cr%2Fet@{self._host}:{self.port}/"
 
     def start(self) -> None:
         self._daemon.start(self._serves, timeout_s=120)

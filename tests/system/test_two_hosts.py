@@ -1,12 +1,14 @@
 """A controller and a second host, as namespaces of this machine, configured by the files of the install guides.
 
-A server on each, which reach each other over VXLAN; one moves to the other host while it runs; the second host falls
-silent and comes back. Each test is a chapter and needs the ones before it.
+The controller keeps everything in MariaDB, and both talk through RabbitMQ. A server on each host, which reach each
+other over VXLAN; one moves to the other host while it runs; the second host falls silent and comes back; so does the
+broker. Each test is a chapter and needs the ones before it.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +18,8 @@ from typing import Any
 import pytest
 
 from cumulet.agents.network import netns
+from tests.brokers import RabbitMq
+from tests.databases import MariaDb
 from tests.system.client import OpenStack
 from tests.system.cloud import environment, eventually
 from tests.system.compute.real import guest_images, missing
@@ -26,10 +30,19 @@ pytestmark = [pytest.mark.root, pytest.mark.qemu, pytest.mark.timeout(900)]
 BOOT_S = 300.0
 SECRET = "shared-by-both"
 _SSH = ("BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR")
+FILES = {
+    "keystone": "keystone.conf",
+    "glance": "glance-api.conf",
+    "placement": "placement.conf",
+    "neutron": "neutron.conf",
+    "nova": "nova.conf",
+    "cinder": "cinder.conf",
+}
 NOVA = """\
 [DEFAULT]
 host = {host}
 my_ip = {address}
+transport_url = {transport}
 [neutron]
 service_metadata_proxy = true
 metadata_proxy_shared_secret = {secret}
@@ -58,18 +71,36 @@ metadata_proxy_shared_secret = {secret}
 class TwoHosts(WholeCloud):
     """`h1` runs everything, `h2` only agents."""
 
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.others: list[RabbitMq | MariaDb] = []
+
     def begin(self) -> None:
         self.lab.cable(self.spaces["h1"], "ul0", self.spaces["h2"], "ul0")
         for host, address in END_POINTS.items():
             self.spaces[host].address(f"{address}/24", "ul0")
         self.outside = self._outside()
         controller = END_POINTS["h1"]
+        with netns.inside(self.spaces["h1"].name):
+            self.others.append(broker := RabbitMq(listen="0.0.0.0", host=controller))
+            self.others.append(database := MariaDb())
+            connections = {project: database.create(project) for project in FILES}
+        self.broker = broker
         for host, address in END_POINTS.items():
-            write_configuration(self.directory / host, host)
+            write_configuration(self.directory / host, host, neutron=f"transport_url = {broker.transport_url}\n")
             etc = self.directory / host / "etc"
             (etc / "nova").mkdir()
-            (etc / "nova" / "nova.conf").write_text(NOVA.format(host=host, address=address, secret=SECRET))
+            (etc / "nova" / "nova.conf").write_text(
+                NOVA.format(host=host, address=address, secret=SECRET, transport=broker.transport_url)
+            )
+            (etc / "cinder").mkdir()
+            (etc / "cinder" / "cinder.conf").write_text(f"[DEFAULT]\ntransport_url = {broker.transport_url}\n")
             (etc / "neutron" / "metadata_agent.ini").write_text(METADATA.format(controller=controller, secret=SECRET))
+        for project, connection in connections.items():
+            folder = self.directory / "h1" / "etc" / project
+            folder.mkdir(exist_ok=True)
+            with (folder / FILES[project]).open("a") as file:
+                file.write(f"[database]\nconnection = {connection}\n")
         self.cloud.up("--host", "0.0.0.0", "--public-host", controller, "--workers", "1")
         passwords = json.loads((self.directory / "h1" / "keys" / "passwords.json").read_text())
         with (self.directory / "h2" / "etc" / "nova" / "nova.conf").open("a") as file:
@@ -82,7 +113,6 @@ class TwoHosts(WholeCloud):
 
     def start_agent(self) -> None:
         command = [sys.executable, "-m", "cumulet.agents.host", "--state-dir", str(self.directory / "h2")]
-        command += ["--bus", str(self.directory / "h1" / "run" / "bus")]
         with netns.inside(self.spaces["h2"].name):
             self.agent = subprocess.Popen(command, env=environment())
 
@@ -92,6 +122,8 @@ class TwoHosts(WholeCloud):
                 self.openstack.close()
         finally:
             super().close()
+            for other in self.others:
+                other.stop()
 
     def services(self) -> dict[str, str]:
         """State of nova-compute by host."""
@@ -121,7 +153,7 @@ class TwoHosts(WholeCloud):
 
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoHosts]:
-    reason = missing(client=True)
+    reason = why_not()
     if reason is not None:
         pytest.skip(reason)
     made = TwoHosts(tmp_path_factory.mktemp("two"))
@@ -130,6 +162,17 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoHosts]:
         yield made
     finally:
         made.close()
+
+
+def why_not() -> str | None:
+    """Why two hosts cannot be played here."""
+    return missing(client=True) or _no_servers()
+
+
+def _no_servers() -> str | None:
+    wanted = {"rabbitmq-server": "rabbitmq-server", "mariadb-install-db": "mariadb-server"}
+    packages = [package for program, package in wanted.items() if shutil.which(program) is None]
+    return f"not installed: {', '.join(packages)}" if packages else None
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +249,17 @@ def test_a_silent_host_is_seen_and_comes_back(hosts: TwoHosts) -> None:
     assert "on-h2" in hosts.ssh(address, "hostname"), "its guests run on"
     hosts.start_agent()
     assert eventually(lambda: hosts.services() == {"h1": "up", "h2": "up"}, within_s=90)
+
+
+def test_the_broker_dies_and_comes_back(hosts: TwoHosts) -> None:
+    hosts.broker.kill()
+    hosts.openstack("server create --flavor m1.nano --image guest --nic none patient")
+    with netns.inside(hosts.spaces["h1"].name):
+        hosts.broker.start()
+    shown = eventually(lambda: hosts.settled("patient"), within_s=BOOT_S)
+    assert shown["status"] == "ACTIVE", shown
+    assert eventually(lambda: hosts.services() == {"h1": "up", "h2": "up"}, within_s=120)
+    hosts.openstack.text("server delete patient")
 
 
 def test_nothing_is_left_of_the_servers(hosts: TwoHosts) -> None:
