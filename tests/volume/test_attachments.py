@@ -154,3 +154,17 @@ def test_an_export_that_was_lost_is_made_again(running: Cloud) -> None:
     running.bus.call("engine", "volume.report", {"report": report})
     running.until(lambda: driver._volumes[volume].attachments == [made["id"]])
     assert running.show(volume)["status"] == "in-use"
+
+
+def test_force_does_not_delete_what_a_server_uses(running: Cloud) -> None:
+    volume = running.available()["id"]
+    made = _attached(running, volume)
+    assert running.act(volume, "os-force_delete", {}, "admin", status=400)
+    assert running.call("DELETE", f"/volumes/{volume}?force=true", "admin").status == 400
+    assert running.json("DELETE", f"/attachments/{made['id']}", headers=SERVICE) == {"attachments": []}
+    body = {"snapshot": {"volume_id": volume}}
+    snapshot = running.json("POST", "/snapshots", status=202, json=body)["snapshot"]["id"]
+    running.settled(snapshot, "snapshots")
+    assert running.act(volume, "os-force_delete", {}, "admin", status=400)
+    running.json("DELETE", f"/volumes/{volume}?force=true&cascade=true", "admin", status=202)
+    running.until(lambda: running.is_gone(volume))

@@ -211,7 +211,7 @@ def delete(volume: Volume, ctx: Context, group_id: str, *, with_volumes: bool) -
         for one in inside:
             if one.status == "in-use":
                 raise BadRequest(f"Invalid group: Volume {one.id} in the group is attached.")
-            volume_delete.begin(volume, connection, ctx, one, force=True)
+            volume_delete.begin(volume, connection, ctx, one, force=True, with_group=True)
         change(connection, group_id, volume.now(), status="deleting")
         enqueue(connection, jobs, DELETE, {}, subject=group_id, deadline_s=DEADLINE_S, key=group_id, ctx=ctx)
     volume.wake()

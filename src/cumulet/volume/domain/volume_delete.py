@@ -33,18 +33,32 @@ def request(volume: Volume, ctx: Context, volume_id: str, *, force: bool = False
 
 
 def begin(
-    volume: Volume, connection: Connection, ctx: Context, row: Row[Any], *, force: bool = False, cascade: bool = False
+    volume: Volume,
+    connection: Connection,
+    ctx: Context,
+    row: Row[Any],
+    *,
+    force: bool = False,
+    cascade: bool = False,
+    with_group: bool = False,
 ) -> None:
-    """In the caller's transaction, which has locked the row."""
+    """In the caller's transaction, which has locked the row.
+
+    force: whatever the status; what a server uses, is moved or has snapshots is not deleted for all that.
+    with_group: its group is deleted too.
+    """
     if row.status == "deleting":
         return
-    _check(row, force=force)
-    if not force and _is_attached(connection, row.id):
+    if not force and row.status not in _STATES:
+        raise BadRequest(_REFUSAL)
+    if row.migration_status not in _MIGRATED or (row.group_id is not None and not with_group):
+        raise BadRequest(_REFUSAL)
+    if _is_attached(connection, row.id, reserved=not force):
         raise BadRequest(_REFUSAL)
     own = connection.execute(sa.select(snapshots).where(snapshots.c.volume_id == row.id).with_for_update()).all()
-    if own and not (cascade or force):
+    if own and not cascade:
         raise BadRequest(_REFUSAL)
-    if any(each.group_snapshot_id is not None or each.status not in _SNAPSHOT_STATES for each in own) and not force:
+    if any(each.group_snapshot_id is not None or each.status not in _SNAPSHOT_STATES for each in own):
         raise BadRequest(_REFUSAL)
     now = volume.now()
     if own:
@@ -67,14 +81,9 @@ def begin(
     )
 
 
-def _check(row: Row[Any], *, force: bool) -> None:
-    if not force and (row.status not in _STATES or row.migration_status not in _MIGRATED):
-        raise BadRequest(_REFUSAL)
-    if not force and row.group_id is not None:
-        raise BadRequest(_REFUSAL)
-
-
-def _is_attached(connection: Connection, volume_id: str) -> bool:
-    return (
-        connection.execute(sa.select(attachments.c.id).where(attachments.c.volume_id == volume_id)).first() is not None
-    )
+def _is_attached(connection: Connection, volume_id: str, *, reserved: bool) -> bool:
+    """Whether a server uses it, or (`reserved`) only wants to."""
+    held = sa.select(attachments.c.id).where(attachments.c.volume_id == volume_id)
+    if not reserved:
+        held = held.where(attachments.c.attach_status.in_(("attached", "detaching")))
+    return connection.execute(held.limit(1)).first() is not None
