@@ -66,14 +66,17 @@ def test_an_image_becomes_an_encrypted_volume(driver: FileDriver, tmp_path: Path
     assert pattern("image")[:64] not in on_disk(driver)
 
 
-def test_how_guests_reach_one(driver: FileDriver) -> None:
+def test_guests_reach_one_without_its_key(driver: FileDriver) -> None:
+    """On the same host too a daemon of the agent opens it, and guests are given plain bytes."""
     driver.create(Volume(A, 1, key=KEY))
     write(driver, A, 0, pattern("x"), KEY)
-    local = driver.connect(A, "one", HERE, "rw", KEY)["data"]
-    assert (local["encrypted"], local["format"]) == (True, "qcow2")
+    local = driver.connect(A, "one", HERE, "rw", KEY)
+    assert (local["data"]["host"], local["data"]["encrypted"]) == (None, False)
     driver.disconnect(A, "one")
     info = driver.connect(A, "two", ELSEWHERE, "rw", KEY)
     assert (info["data"]["encrypted"], info["data"]["decrypted"]) == (False, True)
+    for told in (local, info):
+        assert KEY not in str(told)
     with short_folder() as folder:
         connector = Connector(folder)
         disk = connector.attach(info)

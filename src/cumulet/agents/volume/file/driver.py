@@ -231,9 +231,10 @@ class FileDriver:
     ) -> dict[str, Any]:
         with self._locks.alone(volume_id):
             record = self._settled(volume_id)
-            here = connector.host in (None, self._options.host) or self._options.shared
-            served = self._exports.of(volume_id) is not None
-            direct = here and not served and not self._options.nbd_local
+            same_host = connector.host in (None, self._options.host)
+            sees_file = (same_host and not self._options.nbd_local) or self._options.shared
+            # An encrypted volume is opened by this host's own daemon, so its key goes to nobody else.
+            direct = sees_file and not record.encrypted and self._exports.of(volume_id) is None
             head = self._layers.path(record.head)
             if not direct and "local" in record.attachments.values():
                 raise InUse(f"Volume {volume_id} is attached as a file; another host cannot join.")
@@ -244,16 +245,15 @@ class FileDriver:
             if direct:
                 told = {"path": str(head), "device_path": str(head), "format": format_of(record.head)}
             else:
-                local = here and self._options.nbd_local
                 opened = self._exports.open(
-                    volume_id, head, format_of(record.head), writable=mode == "rw", local=local, key=key
+                    volume_id, head, format_of(record.head), writable=mode == "rw", local=same_host, key=key
                 )
                 told = {**opened, "format": "raw", "decrypted": record.encrypted}
             data = {
                 **told,
                 "volume_id": volume_id,
                 "access_mode": mode,
-                "encrypted": record.encrypted and direct,
+                "encrypted": False,
                 "qos_specs": None,
                 "discard": True,
                 "size": record.size_gb * GIB,
