@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import shutil
 import socket
@@ -157,9 +156,6 @@ class Exports:
         if folder.exists():
             Daemon(folder).stop()
             shutil.rmtree(folder, ignore_errors=True)
-
-    def all(self) -> list[str]:
-        return [entry.name for entry in os.scandir(self._folder) if entry.is_dir()]
 
     # -- while clients use it --------------------------------------------------------------------------------------
 

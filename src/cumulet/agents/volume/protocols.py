@@ -95,10 +95,7 @@ class Volume(Struct, frozen=True):
 
 
 class Image(Struct, frozen=True):
-    """An image to make a volume from, as Image shows it; `url` is Image's endpoint, `token` allows to read it.
-
-    `cache`: whether the back end may keep it, converted, for the next volume. It is found by id and checksum.
-    """
+    """An image to make a volume from, as Image shows it; `url` is Image's endpoint, `token` allows to read it."""
 
     id: str
     url: str
@@ -110,7 +107,6 @@ class Image(Struct, frozen=True):
     os_hash_algo: str | None = None
     os_hash_value: str | None = None
     virtual_size: int | None = None
-    cache: bool = False
 
 
 class Upload(Struct, frozen=True):
@@ -264,9 +260,6 @@ class BlockDevice(Protocol):
 
 class OpenDisks(Protocol):
     """The hypervisor of the same host, as far as a back end needs it for volumes that guests have open."""
-
-    def holds(self, path: Path) -> bool:
-        """Whether a guest has this file open."""
 
     def switch(self, path: Path, overlay: Path) -> None:
         """Have the guest that writes to `path` flush and write to `overlay` from now on, which exists and has it as

@@ -47,11 +47,6 @@ def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def digest_of_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def read(folder: Path, digest: str, backup_id: str) -> Manifest:
     """The manifest, if it is the one whose digest is known. An imported backup may go by another id than it was
     written under. Raises BadBackup."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bz2
 import hashlib
-import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -163,8 +162,3 @@ def _runs(blocks: list[tuple[int, bytes]]) -> Iterator[tuple[int, int]]:
             start, count = number, 0
         count += 1
     yield start, count
-
-
-def free_bytes(root: Path) -> int:
-    status = os.statvfs(root)
-    return status.f_bavail * status.f_frsize
