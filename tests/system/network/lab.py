@@ -29,10 +29,10 @@ from cumulet.agents.network.report import Report
 from tests.agents.network.cloud import Cloud
 
 PACKAGES = (
-    "busybox", "curl", "dnsmasq-base", "iproute2", "iputils-ping", "isc-dhcp-client", "keepalived", "libnftables1",
-    "procps", "radvd", "tcpdump", "udhcpc",
+    "busybox", "dnsmasq-base", "iproute2", "iputils-ping", "isc-dhcp-client", "keepalived", "libnftables1",
+    "nftables", "radvd", "tcpdump", "udhcpc",
 )  # fmt: skip
-TOOLS = ("busybox", "curl", "dhclient", "dnsmasq", "keepalived", "ping", "radvd", "sysctl", "tcpdump", "udhcpc")
+TOOLS = ("busybox", "dhclient", "dnsmasq", "keepalived", "nft", "ping", "radvd", "tcpdump", "udhcpc")
 
 
 def missing_for_root_tests() -> str | None:

@@ -21,8 +21,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import urllib3
+
 from cumulet.agents.host import real
-from cumulet.agents.network import names, netns
+from cumulet.agents.network import names, netns, sysctl
 from cumulet.kernel.settings import Settings
 from tests.system.cloud import TIMEOUT_S, Cloud, environment, left_behind, request
 from tests.system.network.lab import Lab, Space, wait_for
@@ -129,7 +131,7 @@ class WholeCloud:
         for number, space in enumerate(self.spaces.values()):
             self.lab.cable(space, "ext0", outside, f"p{number}")
             outside.run("ip", "link", "set", f"p{number}", "master", "eth0")
-        outside.run("sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=0", "net.bridge.bridge-nf-call-ip6tables=0")
+        sysctl.ensure(outside.name, {"bridge/bridge-nf-call-iptables": 0, "bridge/bridge-nf-call-ip6tables": 0})
         outside.address("172.24.4.1/24")
         return outside
 
@@ -338,12 +340,15 @@ class WholeCloud:
                 server.shutdown()
                 server.server_close()
 
-    def metadata_of(self, guest: Guest, *headers: str) -> str | None:
+    def metadata_of(self, guest: Guest, **headers: str) -> str | None:
         """The id that the metadata service tells a guest; None when it tells nothing."""
-        given = [word for header in headers for word in ("-H", header)]
         url = "http://169.254.169.254/latest/meta-data/instance-id"
-        done = guest.space.run("curl", "-sf", "-m", "3", *given, url, check=False)
-        return done.stdout if done.returncode == 0 else None
+        with netns.inside(guest.space.name), urllib3.PoolManager() as pool:
+            try:
+                answer = pool.request("GET", url, headers=headers, retries=False, timeout=3)
+            except urllib3.exceptions.HTTPError:
+                return None
+        return answer.data.decode() if answer.status == 200 else None
 
     def active_host(self, router: str) -> str | None:
         """The host whose agent reports an HA router as active."""
