@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from cumulet.compute.scheduling import claim
 from tests.compute.support import NETWORK_ID, Cloud
 
 
@@ -115,3 +118,15 @@ def test_many_at_once_have_numbered_names(running: Cloud) -> None:
     running.boot(name="many", min_count=3)
     names = sorted(one["name"] for one in running.json("GET", "/v2.1/servers")["servers"])
     assert names == ["many-1", "many-2", "many-3"]
+
+
+def test_among_very_many_hosts_the_one_that_will_do_is_found(running: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few are looked at first; when none of them will do, all are."""
+    monkeypatch.setattr(claim, "_SAMPLE", 1)
+    for name in ("node2", "node3"):
+        running.add_host(name)
+    services = running.json("GET", "/v2.1/os-services", "admin")["services"]
+    for service in services:
+        if service["host"] in ("node1", "node3"):
+            running.json("PUT", f"/v2.1/os-services/{service['id']}", "admin", json={"status": "disabled"})
+    assert {running.active()["OS-EXT-SRV-ATTR:host"] for _ in range(4)} == {"node2"}

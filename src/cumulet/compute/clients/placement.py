@@ -20,12 +20,16 @@ def _call(session: Session, method: str, path: str, json: Any = None) -> Respons
     return ask(session, method, "placement", path, headers=_HEADERS, json=json)
 
 
-def candidates(session: Session, resources: Amounts, *, required: list[str], limit: int) -> dict[str, Any]:
+def candidates(
+    session: Session, resources: Amounts, *, required: list[str], limit: int, in_tree: str | None = None
+) -> dict[str, Any]:
     """`{"allocation_requests": […], "provider_summaries": {…}}`"""
     query: list[tuple[str, Any]] = [
         ("resources", ",".join(f"{name}:{amount}" for name, amount in sorted(resources.items()))),
         ("limit", limit),
     ]
+    if in_tree is not None:
+        query.append(("in_tree", in_tree))
     if required:
         query.append(("required", ",".join(sorted(required))))
     found: dict[str, Any] = content(_call(session, "GET", f"/allocation_candidates?{urlencode(query)}"), "placement")

@@ -12,6 +12,8 @@ from cumulet.compute.scheduling.hosts import Host, Wish
 
 log = logging.getLogger(__name__)
 
+Removed = list[tuple[str, dict[str, str]]]
+"""What each filter removed: [(filter, {node: why})]"""
 Filter = Callable[[Host, Wish, cfg.ConfigOpts], str | None]
 _ARCHES: Final = {"amd64": "x86_64", "arm64": "aarch64", "i386": "i686"}
 
@@ -149,7 +151,7 @@ def chain(conf: cfg.ConfigOpts) -> list[tuple[str, Filter]]:
 
 def run(
     filters: Sequence[tuple[str, Filter]], hosts: list[Host], wish: Wish, conf: cfg.ConfigOpts
-) -> tuple[list[Host], list[tuple[str, dict[str, str]]]]:
+) -> tuple[list[Host], Removed]:
     """(hosts left, what each filter removed: [(filter, {node: why})])"""
     removed: list[tuple[str, dict[str, Any]]] = []
     for name, check in filters:
