@@ -243,6 +243,20 @@ def test_swapping_is_for_volume_only(running: Cloud) -> None:
     assert running.call("PUT", f"{path}/{old}", "nova", json=small).status == 400
 
 
+def test_a_swap_that_the_host_cannot_do_is_taken_back(running: Cloud) -> None:
+    server, old, new = running.active(), running.volume.add(2), running.volume.add(2)
+    attached(running, server["id"], old)
+    running.volume.volumes[old]["migration_status"] = "migrating"
+    body = {"volumeAttachment": {"volumeId": new}}
+    path = f"/v2.1/servers/{server['id']}/os-volume_attachments/{old}"
+    running.json("PUT", path, "nova", status=202, json=body)
+    running.until(lambda: running.volume.completed == [(old, {"new_volume": new, "error": True})])
+    assert running.volume.status(new) == "available" and running.volume.status(old) == "in-use"
+    assert [one["volumeId"] for one in listed(running, server["id"])] == [old]
+    delete(running, server["id"])
+    assert running.volume.attachments == {}
+
+
 # -- servers on volumes --------------------------------------------------------------------------------------------
 
 

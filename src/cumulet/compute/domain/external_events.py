@@ -16,6 +16,8 @@ from cumulet.kernel.jobs import enqueue
 EXTEND: Final = "server.extend_volume"
 TAGGED: Final = ("volume-extended", "power-update", "accelerator-request-bound")
 """Events that say nothing without a tag."""
+_NOTED: Final = ("network-vif-plugged", "network-vif-unplugged", "accelerator-request-bound")
+"""Events that change nothing here: the status of a port is asked of Network."""
 _DEADLINE_S: Final = 300.0
 
 
@@ -27,10 +29,12 @@ class Event(NamedTuple):
 
 def take(compute: Compute, events: Sequence[Event]) -> list[int]:
     """Have everything done about them in one transaction; a code for each: 200, 400 (no tag), 404, 422 (no host)."""
-    with compute.db.write() as connection:
+    # Every boot ends with a port that was plugged in, which changes nothing here.
+    changes_nothing = all(event.name in _NOTED for event in events)
+    with compute.db.read() if changes_nothing else compute.db.write() as connection:
         known = _servers(connection, {event.server_id for event in events})
         codes = [_take(compute, connection, event, known.get(event.server_id)) for event in events]
-    if 200 in codes:
+    if 200 in codes and not changes_nothing:
         compute.wake()
     return codes
 
@@ -60,7 +64,6 @@ def _take(compute: Compute, connection: Connection, event: Event, row: Row[Any] 
         enqueue(connection, jobs, EXTEND, payload, subject=row.id, key=key, deadline_s=_DEADLINE_S)
     elif event.name == "power-update":
         _power(compute, connection, event, row)
-    # A port that was plugged or unplugged changes nothing here: its status is asked of Network.
     return 200
 
 

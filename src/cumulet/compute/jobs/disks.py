@@ -23,9 +23,8 @@ _FAILED = ("error", "error_extending", "error_managing")
 def connector(compute: Compute, host: str, device: str | None = None) -> dict[str, Any]:
     """A host as Volume's exports need to know it (Block Storage API, Update attachment)."""
     with compute.db.read() as connection:
-        address = connection.execute(
-            sa.select(compute_nodes.c.host_ip).where(compute_nodes.c.host == host)
-        ).scalar_one_or_none()
+        query = sa.select(compute_nodes.c.host_ip).where(compute_nodes.c.host == host)
+        address = connection.execute(query).scalars().first()
     return {
         "host": host,
         "ip": address or "127.0.0.1",
