@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 ENGINE: Final = "engine"
 REPORT_S: Final = 10.0
 _AGAIN_S: Final = 0.5
+_UPKEEP_S: Final = 2.0
 
 
 class NoSuchBackend(Refused):
@@ -261,10 +263,21 @@ class Agent:
         return self._backups
 
     def run(self, stop: threading.Event) -> None:
-        """Keep the back ends in order and report, until `stop` is set."""
+        """Keep the back ends in order and report, until `stop` is set.
+
+        Order is looked after more often: guests wait a few seconds only for an export that has to be started again.
+        """
+        lost: set[str] = set()
+        due = 0.0
         while not stop.is_set():
-            lost = [volume for name, driver in self._drivers.items() for volume in self._upkeep(name, driver)]
-            stop.wait(self._report_s if self._report(lost) else _AGAIN_S)
+            for name, driver in self._drivers.items():
+                lost.update(self._upkeep(name, driver))
+            if lost or time.monotonic() >= due:
+                taken = self._report(sorted(lost))
+                due = time.monotonic() + (self._report_s if taken else _AGAIN_S)
+                if taken:
+                    lost.clear()
+            stop.wait(min(_UPKEEP_S, self._report_s, max(_AGAIN_S, due - time.monotonic())))
 
     def _upkeep(self, name: str, driver: VolumeDriver) -> list[str]:
         try:

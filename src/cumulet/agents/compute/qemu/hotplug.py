@@ -104,7 +104,16 @@ def extend_volume(host: Host, record: Record, volume_id: str, size_gb: int) -> N
         except MonitorError:
             if time.monotonic() > deadline:
                 raise
+        _have_it_read(directory, drive)
         time.sleep(0.5)
+
+
+def _have_it_read(directory: Path, drive: Drive) -> None:
+    """An NBD client learns of a new size when it connects again, and it does so at its next request: of an idle guest
+    there is none."""
+    command = f'qemu-io {drive.node["node-name"]} "read 0 512"'
+    with contextlib.suppress(MonitorError), processes.monitor(directory) as monitor:
+        monitor.ask("human-monitor-command", command_line=command)
 
 
 def attach_interface(host: Host, record: Record, vif: dict[str, Any]) -> None:
