@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-PCIE_PORTS: Final = 24
+PCIE_PORTS: Final = 16
 
 
 class HostConfig(Struct, frozen=True):
