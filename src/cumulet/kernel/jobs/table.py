@@ -18,7 +18,7 @@ FAILED = "failed"
 KIND_LENGTH = 64
 SUBJECT_LENGTH = 255
 KEY_LENGTH = 255
-_MEDIUM = 16_000_000  # MariaDB takes the smallest of its kinds of text that can hold as much: MEDIUMTEXT
+_MEDIUM = 4_000_000  # characters of four bytes: the smallest kind of MariaDB that holds as many is MEDIUMTEXT
 
 
 def _exact(length: int) -> sa.types.TypeEngine[str]:

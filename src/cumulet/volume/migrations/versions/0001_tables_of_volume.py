@@ -61,7 +61,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column(
             "payload",
-            sa.Text().with_variant(sa.Text(length=16000000), "mariadb").with_variant(sa.Text(length=16000000), "mysql"),
+            sa.Text().with_variant(sa.Text(length=4000000), "mariadb").with_variant(sa.Text(length=4000000), "mysql"),
             nullable=False,
         ),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
