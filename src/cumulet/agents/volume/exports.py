@@ -39,7 +39,6 @@ class Exports:
     """The exports of one back end, below `folder`. `address`: where other hosts reach this one."""
 
     def __init__(self, folder: Path, *, address: str, first_port: int, tls: bool = True) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
         self._address = address
         self._first_port = first_port
@@ -65,7 +64,7 @@ class Exports:
         if served is not None and self.is_alive(volume_id) and (served.writable or not writable):
             return self._told(volume_id, served)
         Daemon(folder).stop()
-        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         wanted = Served(
             path=str(path),
             format=format_,
