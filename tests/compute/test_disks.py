@@ -84,6 +84,17 @@ def test_a_snapshot_of_a_server_with_volumes_starts_another(running: Cloud) -> N
     assert other["image"] == "" and len(other["os-extended-volumes:volumes_attached"]) == 1
 
 
+def test_a_snapshot_of_a_server_on_a_volume_that_knows_its_image(running: Cloud) -> None:
+    """Volume keeps the image's numbers as text."""
+    facts = {"min_ram": "64", "min_disk": "0", "disk_format": "qcow2", "container_format": "bare"}
+    root = running.volume.add(1, bootable="true", volume_image_metadata=facts)
+    disk = {"source_type": "volume", "destination_type": "volume", "uuid": root, "boot_index": 0}
+    server_id = running.active(imageRef="", block_device_mapping_v2=[disk])["id"]
+    image_id = running.act(server_id, "createImage", {"name": "copy"})["image_id"]
+    image = running.images.images[image_id]
+    assert (image["status"], image["min_ram"]) == ("active", 64)
+
+
 def test_a_snapshot_that_fails_leaves_no_image_and_the_server_as_it_was(running: Cloud) -> None:
     server_id = running.active()["id"]
     running.hosts["node1"].faults.errors["snapshot"] = "no more disk"

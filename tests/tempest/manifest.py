@@ -21,12 +21,12 @@ _MADE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 """The test's name, QEMU's name of the format, and its options."""
 _GLANCE_NAME = {"vpc": "vhd"}
 _UNUSABLE = {
-    "qcow2-that-is-raw": ("qcow2", bytes(1 << 20)),
+    "qcow2-that-is-vdi": ("qcow2", hostile.vdi()),
     "vmdk-that-is-qcow2": ("vmdk", hostile.qcow2()),
     "vhdx-that-is-vdi": ("vhdx", hostile.vdi()),
 }
-"""Data that is not what it is said to be. What is dangerous is not among them: Image never takes it (`tests/image`), so
-it cannot be told what Compute would make of it."""
+"""Data that is not what it is said to be, and not raw. What is dangerous is not among them: Image never takes it
+(`tests/image`), so it cannot be told what Compute would make of it."""
 
 
 def write(directory: Path) -> dict[str, str]:

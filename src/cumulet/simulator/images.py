@@ -1,8 +1,11 @@
-"""How simulated hosts give an image its data: through Image's API, as the hosts' own agents do."""
+"""Images of simulated hosts: inspected before use and given data through Image's API, as real hosts do it."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
@@ -11,7 +14,13 @@ from cumulet.kernel.client import Session, Transport
 from cumulet.kernel.settings import Settings
 from cumulet.simulator.compute import Upload
 
+if TYPE_CHECKING:
+    from cumulet.agents.compute.image_service import Glance
+
+Inspect = Callable[[dict[str, Any]], None]
+"""Looks at an image as Image shows it."""
 _IDENTITY = (5000, "/identity")
+_LOOK = 32 << 20  # bytes that tell every format and what makes it unsafe
 
 
 def uploader(settings: Settings) -> Upload:
@@ -35,6 +44,32 @@ def uploader(settings: Settings) -> Upload:
             raise RuntimeError(f"Image answered {answer.status} to the data of image {image_id}")
 
     return upload
+
+
+def inspector(settings: Settings) -> Inspect:
+    """Refuses an image as a real host would: ImageError says why. One that was good is not looked at again."""
+    accepted: set[str] = set()
+    services: list[Glance] = []  # made at the first look: Identity may start after the agents
+
+    def inspect(image: dict[str, Any]) -> None:
+        image_id = image.get("id")
+        if not image_id or image_id in accepted:
+            return
+        from cumulet.agents.compute.image_service import Glance
+        from cumulet.agents.compute.images import format_of
+
+        service = services[0] if services else Glance(lambda: _session(settings))
+        services[:] = [service]
+        with tempfile.NamedTemporaryFile(prefix="cumulet-image-") as file:
+            for piece in service.read(image_id):
+                file.write(piece)
+                if file.tell() >= _LOOK:
+                    break
+            file.flush()
+            format_of(image, Path(file.name))
+        accepted.add(image_id)
+
+    return inspect
 
 
 def _session(settings: Settings) -> Session:

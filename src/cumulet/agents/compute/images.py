@@ -23,6 +23,8 @@ from cumulet.agents.compute.image_service import ImageError, ImageService
 from cumulet.agents.compute.run import image_tool
 
 _PLAIN: Final = frozenset({"raw", "iso", "ami", "aki", "ari"})
+_PLAIN_DATA: Final = frozenset({"raw", "gpt"})  # a partition table is no format of its own
+_FOUND_IN: Final = {"iso": frozenset({"iso", "gpt"})}
 _CONVERTED: Final = {"qcow2": "qcow2", "vmdk": "vmdk", "vhd": "vpc", "vhdx": "vhdx", "vdi": "vdi", "ploop": "parallels"}
 
 
@@ -89,7 +91,7 @@ class ImageCache:
         converted = path.with_name(f".{path.name}.raw")
         try:
             self._download(image, part)
-            kind = _format(image, part)
+            kind = format_of(image, part)
             if kind in _PLAIN:
                 ready = part
             else:
@@ -125,7 +127,7 @@ def _hash_of(image: dict[str, Any]) -> tuple[str | None, str]:
     return None, ""
 
 
-def _format(image: dict[str, Any], file: Path) -> str:
+def format_of(image: dict[str, Any], file: Path) -> str:
     """The format to open it with. Raises ImageError for one that is not what it claims, or that reaches elsewhere."""
     claimed = str(image.get("disk_format") or "raw")
     if claimed not in _PLAIN and claimed not in _CONVERTED:
@@ -134,7 +136,7 @@ def _format(image: dict[str, Any], file: Path) -> str:
         inspector = format_inspector.detect_file_format(str(file))
         found = str(inspector) if inspector is not None else "raw"
         if claimed in _PLAIN:
-            if found in _CONVERTED:
+            if found not in _FOUND_IN.get(claimed, _PLAIN_DATA):
                 raise ImageError(f"Image {image['id']} claims to be {claimed} but is {found}.")
             return claimed
         if found != claimed:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cumulet.agents.compute.agent import Agent as ComputeAgent
+from cumulet.agents.compute.protocols import Guest
 from cumulet.agents.host.compute import ComputePart
 from cumulet.agents.host.network import NetworkPart
 from cumulet.agents.host.parts import Part
@@ -22,7 +23,7 @@ from cumulet.agents.network.watch import Event
 from cumulet.kernel.bus import Bus
 from cumulet.kernel.settings import Settings
 from cumulet.simulator.compute import SimulatedHypervisor
-from cumulet.simulator.images import uploader
+from cumulet.simulator.images import Inspect, inspector, uploader
 from cumulet.simulator.network import SimulatedHost, simulated_drivers
 
 
@@ -62,12 +63,26 @@ class PluggedHypervisor(SimulatedHypervisor):
     """A hypervisor whose guests have tap devices on the simulated host, so that the network agent finds and wires
     them."""
 
-    def __init__(self, host: SimulatedHost, watch: SimulatedWatch, **rest: Any) -> None:
+    def __init__(
+        self, host: SimulatedHost, watch: SimulatedWatch, *, inspect: Inspect | None = None, **rest: Any
+    ) -> None:
+        """`inspect` looks at an image before a guest is made of it."""
+        self._inspect = inspect
         self._host = host
         self._watch = watch
         self._taps: set[str] = set()
         super().__init__(**rest)
         self._wire()
+
+    def spawn(self, guest: Guest) -> None:
+        if self._inspect is not None:
+            self._inspect(guest.image)
+        super().spawn(guest)
+
+    def rebuild(self, guest: Guest) -> None:
+        if self._inspect is not None:
+            self._inspect(guest.image)
+        super().rebuild(guest)
 
     def _save(self) -> None:
         super()._save()
@@ -103,8 +118,13 @@ def simulated_parts(bus: Bus, host: str, folder: Path, kinds: Set[str], settings
         )
         parts.append(NetworkPart(bus, NetworkAgent(config, simulated_drivers(simulated)), watch=lambda: watch))
     if "compute" in kinds:
-        upload = None if settings is None else uploader(settings)
-        hypervisor = PluggedHypervisor(simulated, watch, file=folder / f"{host}.json", upload=upload)
+        hypervisor = PluggedHypervisor(
+            simulated,
+            watch,
+            inspect=None if settings is None else inspector(settings),
+            file=folder / f"{host}.json",
+            upload=None if settings is None else uploader(settings),
+        )
         parts.append(ComputePart(bus, functools.partial(ComputeAgent, hypervisors={host: hypervisor})))
     if "volume" in kinds:
         parts.append(simulated_volume_part(bus, host, folder))

@@ -84,7 +84,7 @@ def resolve(call: Call[Compute], given: ServerFields, flavor: Row[Any], count: i
         image_id = str(root.uuid)
         return Disks(image_id, _image(call, image_id, flavor), rows)
     server_parts.require_fit({"status": "active", "id": "", **_numbers(facts)}, ram_mb=flavor.memory_mb, root_gb=0)
-    return Disks(None, facts, rows)
+    return Disks(None, facts | _numbers(facts) if facts else facts, rows)
 
 
 def _of_image(image: dict[str, Any]) -> list[BlockDevice]:
