@@ -8,7 +8,11 @@ from typing import Any
 
 import urllib3
 
+from cumulet.agents.network import outside
+from cumulet.kernel.paths import Paths
+from cumulet.kernel.settings import Settings
 from tests.system.cloud import Cloud, eventually, request
+from tests.system.compute.real import guest_images, outside_of
 
 SERVICES = ("compute", "image", "network", "volume", "object_store", "placement")
 
@@ -24,7 +28,7 @@ def of(cloud: Cloud, workspace: Path, files_port: int) -> dict[str, str]:
         "ADMIN_PROJECT": "admin",
         "ADMIN_PASSWORD": json.loads((cloud.directory / "keys" / "passwords.json").read_text())["admin"],
         "FILES_PORT": str(files_port),
-        "RUN_VALIDATION": "false",
+        "RUN_VALIDATION": str(not _simulates(cloud)).lower(),
         # Tempest empties the containers of backups that are kept in an object store.
         "BACKUP_DRIVER": "swift" if known["HAS_OBJECT_STORE"] == "true" else "posix",
     }
@@ -32,8 +36,9 @@ def of(cloud: Cloud, workspace: Path, files_port: int) -> dict[str, str]:
     if "placement" in endpoints:
         known["PLACEMENT_MAX_MV"] = _json("GET", endpoints["placement"])["versions"][0]["max_version"]
     if "image" in endpoints:
-        known["IMAGE_UUID"] = _image(endpoints["image"], token, "tempest")
-        known["IMAGE_ALT_UUID"] = _image(endpoints["image"], token, "tempest-alt")
+        make = _image if _simulates(cloud) else _guest
+        known["IMAGE_UUID"] = make(endpoints["image"], token, "tempest")
+        known["IMAGE_ALT_UUID"] = make(endpoints["image"], token, "tempest-alt")
         known["IMAGE_REMOTE"] = _second_endpoint(endpoints["identity"], token, "image_remote", endpoints["image"])
     if "compute" in endpoints:
         known |= _flavors(endpoints["compute"], token)
@@ -41,17 +46,30 @@ def of(cloud: Cloud, workspace: Path, files_port: int) -> dict[str, str]:
     if "volume" in endpoints:
         known |= {"CINDER_MAX_MV": "latest"} | _pool(cloud, endpoints["volume"])
     if "network" in endpoints:
-        known |= _network(endpoints["network"], token)
+        known |= _network(cloud, endpoints["network"], token)
     return known
 
 
-def _image(url: str, token: str, name: str) -> str:
+def _simulates(cloud: Cloud) -> bool:
+    settings = Settings.load(Paths.at(cloud.directory))
+    return settings is None or settings.simulate
+
+
+def _guest(url: str, token: str, name: str) -> str:
+    """A public image of the small guest, which answers ssh."""
+    folder = guest_images()
+    if isinstance(folder, str):
+        raise SystemExit(folder)
+    return _image(url, token, name, "qcow2", (folder / "cumulet-guest.qcow2").read_bytes())
+
+
+def _image(url: str, token: str, name: str, disk_format: str = "raw", data: bytes = bytes(1 << 20)) -> str:
     """A public image of 1 MiB of zeros, which the simulated hypervisor starts like any other."""
-    body = {"name": name, "disk_format": "raw", "container_format": "bare", "visibility": "public"}
+    body = {"name": name, "disk_format": disk_format, "container_format": "bare", "visibility": "public"}
     image_id: str = _json("POST", f"{url}/v2/images", token=token, json=body)["id"]
     headers = {"X-Auth-Token": token, "Content-Type": "application/octet-stream"}
     with urllib3.PoolManager() as pool:
-        answer = pool.request("PUT", f"{url}/v2/images/{image_id}/file", headers=headers, body=bytes(1 << 20))
+        answer = pool.request("PUT", f"{url}/v2/images/{image_id}/file", headers=headers, body=data)
     assert answer.status == 204, answer.data
     return image_id
 
@@ -93,14 +111,18 @@ def _project(cloud: Cloud) -> str:
     return str(_json("GET", url, token=cloud.login())["projects"][0]["id"])
 
 
-def _network(url: str, token: str) -> dict[str, str]:
+def _network(cloud: Cloud, url: str, token: str) -> dict[str, str]:
     """An external network called `public`, a pool of subnets, both for networks that projects get by themselves, and
     the extensions this cloud reports."""
     listed = _json("GET", f"{url}/v2.0/extensions", token=token)["extensions"]
     wanted = {"name": "public", "router:external": True, "is_default": True, "admin_state_up": True}
+    subnet = {"ip_version": 4, "cidr": "172.24.4.0/24", "enable_dhcp": False}
+    if not _simulates(cloud):
+        cidr, address = outside_of(cloud)
+        wanted |= {"provider:network_type": "flat", "provider:physical_network": outside.PHYSICAL_NETWORK}
+        subnet |= {"cidr": cidr, "gateway_ip": address}
     network_id = _json("POST", f"{url}/v2.0/networks", token=token, json={"network": wanted})["network"]["id"]
-    subnet = {"network_id": network_id, "ip_version": 4, "cidr": "172.24.4.0/24", "enable_dhcp": False}
-    _json("POST", f"{url}/v2.0/subnets", token=token, json={"subnet": subnet})
+    _json("POST", f"{url}/v2.0/subnets", token=token, json={"subnet": subnet | {"network_id": network_id}})
     pool = {"name": "pool", "prefixes": ["10.64.0.0/16"], "default_prefixlen": 26, "shared": True, "is_default": True}
     _json("POST", f"{url}/v2.0/subnetpools", token=token, json={"subnetpool": pool})
     return {

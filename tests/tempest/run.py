@@ -82,10 +82,16 @@ def files(directory: Path) -> Iterator[int]:
         served.shutdown()
 
 
-def options(port: int, directory: Path) -> list[str]:
-    """The program's options for `conf/`, the files of which are completed in `directory`."""
+def options(port: int, directory: Path, guests: str | None = None) -> list[str]:
+    """The program's options for `conf/`, the files of which are completed in `directory`.
+
+    `guests`: what real servers are made of, as nova.conf's `virt_type`; None: simulated ones.
+    """
     directory.mkdir()
-    found = ["--simulate"]
+    found = ["--simulate"] if guests is None else ["--real"]
+    if guests is not None:
+        (directory / "nova.conf").write_text(f"[libvirt]\nvirt_type = {guests}\n")
+        found += ["--config-file", f"nova={directory / 'nova.conf'}"]
     for file in sorted((HERE / "conf").iterdir()):
         completed = directory / file.name
         completed.write_text(file.read_text().replace("@FILES_PORT@", str(port)))
@@ -156,6 +162,7 @@ def main() -> int:
     parser.add_argument("suites", type=Path)
     parser.add_argument("list")
     parser.add_argument("--concurrency", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--guests", choices=["lxc", "qemu"], help="real servers that answer ssh; needs root")
     parser.add_argument("--keep", action="store_true", help="leave the workspace, with Tempest's logs")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the cloud is ended then, too
@@ -164,7 +171,7 @@ def main() -> int:
     try:
         with (
             files(workspace / "files") as port,
-            a_cloud(workspace / "cloud", *options(port, workspace / "conf")) as cloud,
+            a_cloud(workspace / "cloud", *options(port, workspace / "conf", given.guests)) as cloud,
         ):
             cloud.up()
             passed = run(given.suites.absolute(), tests, given.concurrency, workspace / "ws", cloud, port)
