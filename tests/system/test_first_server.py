@@ -175,6 +175,7 @@ def test_deleted_servers_are_archived_and_purged(cloud: Cloud) -> None:
     token = cloud.login("demo")
     server = show(cloud, "compute", "/v2.1/servers", "demo")["servers"][0]
     url = f"{cloud.url('compute')}/v2.1/servers/{server['id']}"
+    nova(cloud, "db", "archive_deleted_rows", "--until-complete", "--purge")
     assert "Nothing was archived." in nova(cloud, "db", "archive_deleted_rows", "--verbose")
     assert request("DELETE", url, token=token).status == 204
     cloud.run("demo")  # waits for a new one, and with it for nothing of the old one

@@ -78,7 +78,12 @@ class AmqpBus:
             present = True
             if generation != sent_in:
                 routed = self._send(request, waiter, deadline)
-                present = routed is not False
+                if routed is None:
+                    # No broker took it, which says nothing about the host: one that is just back knows no server yet.
+                    absent_since = None
+                    waiter.arrived.wait(_AGAIN_S)
+                    continue
+                present = routed
                 sent_in = generation if routed else sent_in
             if waiter.arrived.wait(min(_LOOK_S if present else _AGAIN_S, max(0.0, deadline - time.monotonic()))):
                 assert waiter.data is not None
