@@ -137,7 +137,7 @@ def test_a_taken_port_is_told(own_cloud: Cloud) -> None:
         done = own_cloud.run("up", "--detach", "--port-offset", str(own_cloud.offset), check=False)
     assert done.returncode == 1
     assert f"port {5000 + own_cloud.offset}" in done.stderr and "--port-offset" in done.stderr
-    assert left_behind(own_cloud.directory) == []
+    assert eventually(lambda: left_behind(own_cloud.directory) == [], within_s=20)
 
 
 def test_a_broken_configuration_file_is_told(own_cloud: Cloud, tmp_path: Path) -> None:
