@@ -3,57 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
-import msgspec
-
 from cumulet import __version__
+from cumulet.cli.stores import Refused, add_options, opened, settings_of
 from cumulet.kernel import clock, migrate
-from cumulet.kernel.environment import Environment
-from cumulet.kernel.paths import Paths
-from cumulet.kernel.settings import Settings
 
 _COLUMNS = "%-16s %-36s %-16s %-10s %-5s %-20s %-12s %-15s %-36s"
 _DAY_S = 86_400.0
 
 
-class Refused(Exception):
-    """The command cannot be done; the message is for the operator."""
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config-file", action="append", default=[], metavar="PATH", help="read this cinder.conf")
-    parser.add_argument("--state-dir", metavar="PATH", help="directory of the cloud, where it is not the usual one")
-
-
-@contextlib.contextmanager
-def volume_service(given: argparse.Namespace, *, synchronised: bool = True) -> Iterator[Any]:
+def volume_service(given: argparse.Namespace, *, synchronised: bool = True) -> AbstractContextManager[Any]:
     """The Volume service of the cloud in its directories; `synchronised`: with its tables up to date."""
-    from cumulet.volume import app
-
-    volume = app.build_service(Environment(_settings(given)))
-    try:
-        if synchronised:
-            migrate.upgrade(volume.db, app.SCHEMA)
-        yield volume
-    finally:
-        volume.db.close()
-
-
-def _settings(given: argparse.Namespace) -> Settings:
-    paths = Paths.at(given.state_dir)
-    paths.make()
-    settings = Settings.load(paths) or Settings(state_dir=str(paths.state) if given.state_dir else None)
-    files = dict(settings.config_files)
-    for file in given.config_file:
-        if not Path(file).is_file():
-            raise Refused(f"--config-file {file}: there is no such file")
-        files["cinder"] = [*files.get("cinder", []), str(Path(file).absolute())]
-    return msgspec.structs.replace(settings, config_files=files)
+    return opened(settings_of(given, "cinder"), "volume", synchronised=synchronised)
 
 
 def db_sync(given: argparse.Namespace) -> int:
@@ -201,7 +166,7 @@ def _command(commands: Any, name: str, run: Any, help_: str) -> argparse.Argumen
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cinder-manage", description="Administer the Volume service.")
-    add_options(parser)
+    add_options(parser, "cinder.conf")
     groups = parser.add_subparsers(required=True, metavar="GROUP")
     db = _commands(groups, "db", "database commands")
     sync = _command(db, "sync", db_sync, "Sync the database up to the most recent version.")

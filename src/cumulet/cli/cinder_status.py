@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cumulet.cli.checks import Code, Result, report
-from cumulet.cli.cinder_manage import Refused, add_options, volume_service
+from cumulet.cli.cinder_manage import volume_service
+from cumulet.cli.stores import Refused, add_options
 
 _FINE = Result(Code.SUCCESS)
 
@@ -65,7 +66,7 @@ def check(given: argparse.Namespace) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="cinder-status", description="Check Volume before an upgrade.")
-    add_options(parser)
+    add_options(parser, "cinder.conf")
     upgrade = parser.add_subparsers(required=True, metavar="GROUP").add_parser("upgrade", help="upgrade commands")
     upgrade.add_subparsers(required=True, metavar="COMMAND").add_parser("check", help="check readiness")
     given = parser.parse_args(arguments)

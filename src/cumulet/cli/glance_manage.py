@@ -3,50 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from cumulet.cli.stores import Refused, add_options, opened, settings_of
 from cumulet.kernel import migrate
-from cumulet.kernel.environment import Environment
-from cumulet.kernel.paths import Paths
-from cumulet.kernel.settings import Settings
 
 _DAY_US = 86_400_000_000
 
 
-class Refused(Exception):
-    """The command cannot be done; the message is for the operator."""
-
-
-def _settings(given: argparse.Namespace) -> Settings:
-    paths = Paths.at(given.state_dir)
-    paths.make()
-    settings = Settings.load(paths) or Settings(state_dir=str(paths.state) if given.state_dir else None)
-    files = dict(settings.config_files)
-    for file in given.config_file:
-        if not Path(file).is_file():
-            raise Refused(f"--config-file {file}: there is no such file")
-        files["glance"] = [*files.get("glance", []), str(Path(file).absolute())]
-    return msgspec.structs.replace(settings, config_files=files)
-
-
-@contextlib.contextmanager
-def _image(given: argparse.Namespace, *, synchronised: bool = True) -> Iterator[Any]:
+def _image(given: argparse.Namespace, *, synchronised: bool = True) -> AbstractContextManager[Any]:
     """The Image service of the cloud in its directories; `synchronised`: with its tables up to date."""
-    from cumulet.image import app
-
-    image = app.build_service(Environment(_settings(given)))
-    try:
-        if synchronised:
-            migrate.upgrade(image.db, app.SCHEMA)
-        yield image
-    finally:
-        image.db.close()
+    return opened(settings_of(given, "glance"), "image", synchronised=synchronised)
 
 
 def sync(given: argparse.Namespace) -> int:
@@ -180,8 +151,7 @@ _COMMANDS = {
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="glance-manage", description="Administer the Image service.")
-    parser.add_argument("--config-file", action="append", default=[], metavar="PATH", help="read this glance-api.conf")
-    parser.add_argument("--state-dir", metavar="PATH", help="directory of the cloud, where it is not the usual one")
+    add_options(parser, "glance-api.conf")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     grouped = commands.add_parser("db", help="commands about the database").add_subparsers(
         dest="db_command", required=True, metavar="COMMAND"

@@ -3,54 +3,30 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from cumulet.cli.stores import Refused, opened, settings_of
 from cumulet.kernel import migrate
 from cumulet.kernel.environment import Environment
-from cumulet.kernel.paths import Paths
 from cumulet.kernel.settings import Settings
 
 _PROGRAM = "keystone-manage"
 
 
-class Refused(Exception):
-    """The command cannot be done; the message is for the operator."""
-
-
 def _settings(given: argparse.Namespace) -> Settings:
-    """Those of the cloud in its directories, made at the first command when there is none yet."""
-    paths = Paths.at(given.state_dir)
-    paths.make()
-    settings = Settings.load(paths)
-    if settings is None:
-        settings = Settings(state_dir=str(paths.state) if given.state_dir else None)
-        settings.save()
-    files = dict(settings.config_files)
-    for file in given.config_file:
-        if not Path(file).is_file():
-            raise Refused(f"--config-file {file}: there is no such file")
-        files["keystone"] = [*files.get("keystone", []), str(Path(file).absolute())]
-    return msgspec.structs.replace(settings, config_files=files)
+    return settings_of(given, "keystone", keep=True)
 
 
-@contextlib.contextmanager
-def _identity(given: argparse.Namespace) -> Any:
+def _identity(given: argparse.Namespace) -> AbstractContextManager[Any]:
     """The Identity service, its tables up to date."""
-    from cumulet.identity import app
-
-    identity = app.build_service(Environment(_settings(given)))
-    try:
-        migrate.upgrade(identity.db, app.SCHEMA)
-        yield identity
-    finally:
-        identity.db.close()
+    return opened(_settings(given), "identity")
 
 
 def bootstrap(given: argparse.Namespace) -> None:

@@ -3,48 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
-import msgspec
-
+from cumulet.cli.stores import Refused, opened, settings_of
 from cumulet.kernel import migrate
-from cumulet.kernel.environment import Environment
-from cumulet.kernel.paths import Paths
-from cumulet.kernel.settings import Settings
 
 _REVISIONS = ("head", "heads")
 
 
-class Refused(Exception):
-    """The command cannot be done; the message is for the operator."""
-
-
-@contextlib.contextmanager
-def _network(given: argparse.Namespace) -> Iterator[Any]:
+def _network(given: argparse.Namespace) -> AbstractContextManager[Any]:
     """The Network service of the cloud in its directories, without touching its tables."""
-    from cumulet.network import app
-
-    network = app.build_service(Environment(_settings(given)))
-    try:
-        yield network
-    finally:
-        network.db.close()
-
-
-def _settings(given: argparse.Namespace) -> Settings:
-    paths = Paths.at(given.state_dir)
-    paths.make()
-    settings = Settings.load(paths) or Settings(state_dir=str(paths.state) if given.state_dir else None)
-    files = dict(settings.config_files)
-    for file in given.config_file:
-        if not Path(file).is_file():
-            raise Refused(f"--config-file {file}: there is no such file")
-        files["neutron"] = [*files.get("neutron", []), str(Path(file).absolute())]
-    return msgspec.structs.replace(settings, config_files=files)
+    return opened(settings_of(given, "neutron"), "network", synchronised=False)
 
 
 def upgrade(given: argparse.Namespace) -> int:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cumulet.cli.checks import Code, Result, report
-from cumulet.cli.nova_manage import Refused, add_options, compute_service
+from cumulet.cli.nova_store import compute_service
+from cumulet.cli.stores import Refused, add_options
 
 _FINE = Result(Code.SUCCESS)
 _NEEDED = (1, 36)  # the least Placement microversion that Compute can work with
@@ -87,7 +88,7 @@ def check(given: argparse.Namespace) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="nova-status", description="Check Compute before an upgrade.")
-    add_options(parser)
+    add_options(parser, "nova.conf")
     upgrade = parser.add_subparsers(required=True, metavar="GROUP").add_parser("upgrade", help="upgrade commands")
     upgrade.add_subparsers(required=True, metavar="COMMAND").add_parser("check", help="check readiness")
     given = parser.parse_args(arguments)

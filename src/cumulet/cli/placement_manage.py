@@ -3,57 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
-import msgspec
-
+from cumulet.cli.stores import Refused, add_options, opened, settings_of
 from cumulet.cli.tables import table
 from cumulet.kernel import migrate
-from cumulet.kernel.environment import Environment
-from cumulet.kernel.paths import Paths
-from cumulet.kernel.settings import Settings
 
 _BATCH = 50
 
 
-class Refused(Exception):
-    """The command cannot be done; the message is for the operator."""
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config-file", action="append", default=[], metavar="PATH", help="read this placement.conf")
-    parser.add_argument("--state-dir", metavar="PATH", help="directory of the cloud, where it is not the usual one")
-
-
-@contextlib.contextmanager
-def placement_service(given: argparse.Namespace, *, synchronised: bool = True) -> Iterator[Any]:
+def placement_service(given: argparse.Namespace, *, synchronised: bool = True) -> AbstractContextManager[Any]:
     """The Placement service of the cloud in its directories; `synchronised`: with its tables up to date."""
-    from cumulet.placement import app
-
-    placement = app.build_service(Environment(_settings(given)))
-    try:
-        if synchronised:
-            migrate.upgrade(placement.db, app.SCHEMA)
-        yield placement
-    finally:
-        placement.db.close()
-
-
-def _settings(given: argparse.Namespace) -> Settings:
-    paths = Paths.at(given.state_dir)
-    paths.make()
-    settings = Settings.load(paths) or Settings(state_dir=str(paths.state) if given.state_dir else None)
-    files = dict(settings.config_files)
-    for file in given.config_file:
-        if not Path(file).is_file():
-            raise Refused(f"--config-file {file}: there is no such file")
-        files["placement"] = [*files.get("placement", []), str(Path(file).absolute())]
-    return msgspec.structs.replace(settings, config_files=files)
+    return opened(settings_of(given, "placement"), "placement", synchronised=synchronised)
 
 
 def db_sync(given: argparse.Namespace) -> int:
@@ -107,7 +72,7 @@ def db_online_data_migrations(given: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="placement-manage", description="Administer Placement's database.")
-    add_options(parser)
+    add_options(parser, "placement.conf")
     groups = parser.add_subparsers(required=True, metavar="GROUP")
     commands = groups.add_parser("db", help="database commands").add_subparsers(required=True, metavar="COMMAND")
     sync = commands.add_parser("sync", help="Sync the database to the current version.")

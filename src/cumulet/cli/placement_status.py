@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cumulet.cli.checks import Code, Result, report
-from cumulet.cli.placement_manage import Refused, add_options, placement_service
+from cumulet.cli.placement_manage import placement_service
+from cumulet.cli.stores import Refused, add_options
 
 _FINE = Result(Code.SUCCESS)
 
@@ -64,7 +65,7 @@ def check(given: argparse.Namespace) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="placement-status", description="Check Placement before an upgrade.")
-    add_options(parser)
+    add_options(parser, "placement.conf")
     upgrade = parser.add_subparsers(required=True, metavar="GROUP").add_parser("upgrade", help="upgrade commands")
     upgrade.add_subparsers(required=True, metavar="COMMAND").add_parser("check", help="check readiness")
     given = parser.parse_args(arguments)

@@ -85,7 +85,7 @@ class Agent:
         """One that cannot be destroyed now is named again after the next report."""
         try:
             driver.destroy(server_id)
-        except Exception:
+        except Exception:  # the agent goes on; the engine asks again
             log.exception("guest %s could not be destroyed", server_id)
 
 

@@ -83,7 +83,7 @@ class NetworkPart:
     def _apply(self, stop: threading.Event) -> None:
         try:
             self._agent.run(self._take, watch=self._watch() if self._watch else None, on_gap=self._start_over)
-        except Exception:
+        except Exception:  # a thread of its own: `run` sees that it ended, and ends too
             log.exception("the network agent of %s ended", self._agent.config.host)
         finally:
             self._attention.set()

@@ -53,7 +53,7 @@ class Hosts:
     def _work(part: Part, stop: threading.Event) -> None:
         try:
             part.run(stop)
-        except Exception:
+        except Exception:  # a thread of its own: the process ends with it and is started anew
             log.exception("%s ended", type(part).__name__)
         finally:
             stop.set()

@@ -112,7 +112,7 @@ def request(call: Call[Compute], server_id: str, task: tasks.Task, payload: dict
     """When the server went another way meanwhile, the image goes too."""
     try:
         tasks.request(call.service, call.ctx, server_id, task, payload=payload)
-    except Exception:
+    except Exception:  # for whatever reason: an image without its job would stay queued
         if payload["image"] is not None:
             peers.ask(call, "image", "DELETE", f"/v2/images/{payload['image']}")
         raise

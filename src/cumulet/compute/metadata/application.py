@@ -43,7 +43,7 @@ class MetadataService:
             status, (body, content_type) = 200, run_again(lambda: self._answer(environ))
         except ApiError as error:
             status, body, content_type = error.status, f"{error.message}\n".encode(), TEXT
-        except Exception:
+        except Exception:  # a WSGI application answers, whatever broke
             log.exception("a metadata request failed")
             status, content_type = 500, TEXT
             body = b"An unknown error has occurred. Please try your request again.\n"

@@ -67,7 +67,7 @@ class ContainerHypervisor:
             if record.boot_id == AT_REST or self._config.resume_at_boot:
                 try:
                     self.start(record.id)
-                except Exception:
+                except Exception:  # one guest's trouble does not keep the others from starting
                     log.exception("container %s could not be started", record.id)
 
     def rest(self) -> None:

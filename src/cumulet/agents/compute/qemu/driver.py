@@ -94,7 +94,7 @@ class QemuHypervisor:
             with self.host.folders.locked(record.id):
                 try:
                     self._wake(record)
-                except Exception:
+                except Exception:  # one guest's trouble does not keep the others from starting
                     log.exception("guest %s could not be started after the host's start", record.id)
 
     def _wake(self, record: Record) -> None:
@@ -111,7 +111,7 @@ class QemuHypervisor:
             with self.host.folders.locked(record.id):
                 try:
                     power.rest(self.host, record)
-                except Exception:
+                except Exception:  # nor from being saved
                     log.exception("guest %s could not be laid to rest", record.id)
 
     @contextlib.contextmanager

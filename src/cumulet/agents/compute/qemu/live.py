@@ -110,7 +110,7 @@ def _wait(host: Host, guest: Guest, listener: socket.socket, key: str, copy_disk
             connection, _ = listener.accept()
         with connection:
             _take(host, guest, Sealed(connection, key), copy_disks)
-    except Exception:
+    except Exception:  # a thread of its own: nobody above it would tell
         log.exception("guest %s did not arrive", guest.id)
     finally:
         if _waiting.get(str(host.folders.of(guest.id))) is listener:
@@ -122,7 +122,7 @@ def _take(host: Host, guest: Guest, source: Sealed, copy_disks: bool) -> None:
     told = source.receive(_ANSWER_S)
     try:
         ports = _receive_into(host, guest, told, copy_disks)
-    except Exception as error:
+    except Exception as error:  # the other host is told every reason
         source.send({"error": str(error)})
         raise
     with power.listening(directory):
