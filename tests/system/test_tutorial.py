@@ -7,24 +7,19 @@ ones before it.
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from cumulet.agents.network import outside
-from tests.clients import OPENSTACK, WITHOUT
-from tests.guest.test_guest import build
 from tests.system.client import OpenStack
 from tests.system.cloud import Cloud, a_cloud, environment, eventually, left_behind
-from tests.system.network.lab import missing_for_root_tests
+from tests.system.compute.real import guest_images, missing, outside_of
 
 pytestmark = [pytest.mark.root, pytest.mark.qemu, pytest.mark.timeout(900)]
 
@@ -69,25 +64,14 @@ class Story:
         return done.stdout
 
 
-def missing() -> str | None:
-    """Why the story cannot be told here."""
-    if OPENSTACK is None:
-        return WITHOUT
-    if shutil.which("qemu-system-x86_64") is None:
-        return "needs qemu-system-x86_64 (Debian: qemu-system-x86)"
-    return missing_for_root_tests()
-
-
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    reason = missing()
+    reason = missing(client=True)
     if reason is not None:
         pytest.skip(reason)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    guest = Path(os.environ.get("CUMULET_GUEST_DIR") or cache / "cumulet" / "guest")
-    done = build(guest)
-    if done.returncode == 3:
-        pytest.skip(done.stderr.strip())
+    guest = guest_images()
+    if isinstance(guest, str):
+        pytest.skip(guest)
     folder = tmp_path_factory.mktemp("story")
     with a_cloud(folder / "cloud") as cloud:
         cloud.up()
@@ -129,16 +113,15 @@ def test_an_administrator_brings_image_flavor_and_the_outside_network(story: Sto
     made = story.admin(f"image create --public --disk-format qcow2 --container-format bare --file {image} guest")
     assert story.admin(f"image show {made['id']}")["status"] == "active"
     story.admin("flavor create --vcpus 1 --ram 128 --disk 1 m1.nano")
-    file = outside.file_of(story.cloud.directory / "agents" / "network")
-    way_out = msgspec.json.decode(eventually(lambda: file.exists() and file.read_bytes(), 30), type=outside.Outside)
+    cidr, address = outside_of(story.cloud)
     story.admin(
         "network create --external --provider-network-type flat "
         f"--provider-physical-network {outside.PHYSICAL_NETWORK} public"
     )
-    first = way_out.cidr.rpartition(".")[0]
+    first = cidr.rpartition(".")[0]
     pool = f"start={first}.10,end={first}.250"
     story.admin(
-        f"subnet create --network public --subnet-range {way_out.cidr} --gateway {way_out.address} --no-dhcp "
+        f"subnet create --network public --subnet-range {cidr} --gateway {address} --no-dhcp "
         f"--allocation-pool {pool} public-subnet"
     )
 
