@@ -274,7 +274,7 @@ def test_boot_from_a_volume(running: Cloud) -> None:
     root = running.volume.add(4, bootable="true", volume_image_metadata=facts)
     spawned = spawned_on(running)
     server = running.settled(boot_from(running, volume_root(root))["id"])
-    assert spawned[0].image == {"min_ram": "64", "min_disk": "0", "hw_firmware_type": "uefi"}
+    assert spawned[0].image == {"min_ram": 64, "min_disk": 0, "hw_firmware_type": "uefi"}
     assert server["status"] == "ACTIVE" and server["image"] == ""
     assert running.volume.status(root) == "in-use"
     disk = running.hosts["node1"].volumes(server["id"])[root]
