@@ -14,12 +14,22 @@ from cumulet.network.domain import base, bindings
 from cumulet.network.domain.agents import DHCP, L3
 from cumulet.network.service import Topic
 
+_PORT = [
+    tables.ports.c[name]
+    for name in (
+        *("id", "network_id", "mac_address", "fixed_ips", "device_owner", "device_id", "project_id", "admin_state_up"),
+        *("port_security_enabled", "allowed_address_pairs", "security_groups", "qos_policy_id"),
+        *("qos_network_policy_id", "binding_profile", "binding_host_id", "dns_name", "extra_dhcp_opts"),
+    )
+]
+"""A network may have thousands of ports, and each is read whenever one of them changes: only what a host is told."""
+
 
 def rows_in(connection: Connection, table: sa.Table, column: str, ids: Iterable[str]) -> list[Row[Any]]:
     """All rows whose column has one of the ids."""
     found: list[Row[Any]] = []
     for some in base.chunks(sorted(set(ids))):
-        found += connection.execute(sa.select(table).where(table.c[column].in_(some)))
+        found += connection.execute(sa.select(table).where(table.c[column].in_(some))).all()
     return found
 
 
@@ -50,21 +60,21 @@ class Host:
         here = _bound(connection, host) | {port_id for ids in attached.values() for port_id in ids}
         subports = _subports(connection, here)
         here |= subports.keys()
-        own = rows_in(connection, tables.ports, "id", here)
-        network_ids = served | {port.network_id for port in own}
+        network_ids = served | _networks_of(connection, here)
         networks = rows_in(connection, tables.networks, "id", network_ids)
-        endpoints = rows_in(connection, tables.ports, "network_id", network_ids)
+        endpoints = _endpoints(connection, network_ids)
+        ports = [port for port in endpoints if port.id in here]
         routers = rows_in(connection, tables.routers, "id", router_ids)
         return cls(
             name=host,
             served=served,
             routers=sorted(routers, key=lambda row: row.id),
             router_ports=attached,
-            ports=[port for port in endpoints if port.id in here],
+            ports=ports,
             endpoints=endpoints,
             networks=networks,
             subnets=rows_in(connection, tables.subnets, "network_id", network_ids),
-            policies=_policies(connection, [*own, *networks, *routers]),
+            policies=_policies(connection, [*ports, *networks, *routers]),
             subports=subports,
             groups=set(),
             address_groups=set(),
@@ -82,6 +92,23 @@ class Host:
         ):
             found.update((kind, identifier) for identifier in ids)
         return found
+
+
+def _networks_of(connection: Connection, port_ids: set[str]) -> set[str]:
+    ports = tables.ports.c
+    found: set[str] = set()
+    for some in base.chunks(sorted(port_ids)):
+        query = sa.select(ports.network_id).distinct().where(ports.id.in_(some))
+        found.update(connection.execute(query).scalars().all())
+    return found
+
+
+def _endpoints(connection: Connection, network_ids: set[str]) -> list[Row[Any]]:
+    """All ports of the networks."""
+    found: list[Row[Any]] = []
+    for some in base.chunks(sorted(network_ids)):
+        found += connection.execute(sa.select(*_PORT).where(tables.ports.c.network_id.in_(some))).all()
+    return found
 
 
 def _served(connection: Connection, host: str) -> set[str]:
@@ -112,7 +139,7 @@ def _bound(connection: Connection, host: str) -> set[str]:
         ports.c.binding_host_id == host, ports.c.binding_vif_type.not_in(bindings.UNBOUND)
     )
     coming = sa.select(prepared.c.port_id).where(prepared.c.host == host, prepared.c.vif_type.not_in(bindings.UNBOUND))
-    return set(connection.execute(bound).scalars()) | set(connection.execute(coming).scalars())
+    return {*connection.execute(bound).scalars().all(), *connection.execute(coming).scalars().all()}
 
 
 def _subports(connection: Connection, parents: Iterable[str]) -> dict[str, tuple[str, int]]:

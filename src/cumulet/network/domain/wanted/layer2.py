@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import sqlalchemy as sa
+from msgspec import Raw
 from sqlalchemy.engine import Connection, Row
 
 from cumulet.network import tables
@@ -66,21 +67,21 @@ def _subnet(row: Row[Any]) -> dict[str, Any]:
 
 
 def _port(row: Row[Any], host: Host) -> dict[str, Any]:
-    profile = base.from_json(row.binding_profile)
+    profile = base.from_json(row.binding_profile) if row.binding_profile != "{}" else {}
     plug = profile.get("plug")
     trunk_port, vlan = host.subports.get(row.id, (None, None))
     return {
         "id": row.id,
         "network_id": row.network_id,
         "mac_address": row.mac_address,
-        "fixed_ips": base.from_json(row.fixed_ips),
+        "fixed_ips": Raw(row.fixed_ips),
         "device_owner": row.device_owner,
         "device_id": row.device_id,
         "project_id": row.project_id,
         "admin_state_up": row.admin_state_up,
         "port_security_enabled": row.port_security_enabled,
-        "allowed_address_pairs": base.from_json(row.allowed_address_pairs),
-        "security_groups": base.from_json(row.security_groups),
+        "allowed_address_pairs": Raw(row.allowed_address_pairs),
+        "security_groups": Raw(row.security_groups),
         "qos": limits_of(host, row.qos_policy_id or row.qos_network_policy_id),
         "plug": plug if plug in _PLUGS else "external",
         "peer_namespace": profile.get("peer_namespace"),
@@ -95,12 +96,12 @@ def _endpoint(row: Row[Any], tunnels: dict[str, list[str]]) -> dict[str, Any]:
         "id": row.id,
         "network_id": row.network_id,
         "mac_address": row.mac_address,
-        "fixed_ips": base.from_json(row.fixed_ips),
+        "fixed_ips": Raw(row.fixed_ips),
         "device_owner": row.device_owner,
         "device_id": row.device_id,
         "project_id": row.project_id,
         "dns_name": row.dns_name,
-        "extra_dhcp_opts": base.from_json(row.extra_dhcp_opts),
+        "extra_dhcp_opts": Raw(row.extra_dhcp_opts),
         "tunnel_ips": tunnels.get(row.id, []),
     }
 

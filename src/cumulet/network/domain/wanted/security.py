@@ -25,9 +25,8 @@ _RULE: Final = (
 
 
 def objects(connection: Connection, host: Host) -> dict[str, dict[str, Any]]:
-    used = {
-        group for port in host.ports if port.port_security_enabled for group in base.from_json(port.security_groups)
-    }
+    lists = {port.security_groups for port in host.ports if port.port_security_enabled}
+    used = {group for text in lists for group in base.from_json(text)}
     groups = rows_in(connection, tables.security_groups, "id", used)
     rules = rows_in(connection, tables.security_group_rules, "security_group_id", used)
     remote = {rule.remote_group_id for rule in rules if rule.remote_group_id}
@@ -59,7 +58,7 @@ def _members(connection: Connection, group_ids: set[str]) -> dict[str, Any]:
             .join(ports, ports.c.id == members.c.port_id)
             .where(members.c.security_group_id.in_(some))
         )
-        for group_id, fixed, pairs in connection.execute(query):
+        for group_id, fixed, pairs in connection.execute(query).all():
             found = addresses[group_id]
             found.update(entry["ip_address"] for entry in base.from_json(fixed))
             if pairs != "[]":
