@@ -26,6 +26,8 @@ class Volume:
         self.connectors: dict[str, dict[str, Any]] = {}
         self.completed: list[tuple[str, dict[str, Any]]] = []
         self.tokens: list[str] = []
+        self.filled: list[tuple[str, str]] = []
+        self.after_filling = "reserved"
         self.app = falcon.App()
         for path, suffix in (
             ("volumes", "volumes"),
@@ -102,10 +104,10 @@ class Volume:
 
     def on_get_volume(self, req: falcon.Request, resp: falcon.Response, project: str, identifier: str) -> None:
         volume = self._load(identifier)
-        if volume["status"] == "creating":
+        if volume["status"] in ("creating", "downloading"):
             self.slow -= 1
             if self.slow <= 0:
-                volume["status"] = "available"
+                volume["status"] = "available" if volume["status"] == "creating" else self.after_filling
         resp.media = {"volume": self._view(volume)}
 
     def on_delete_volume(self, req: falcon.Request, resp: falcon.Response, project: str, identifier: str) -> None:
@@ -126,6 +128,13 @@ class Volume:
         elif action == "os-roll_detaching":
             if volume["status"] == "detaching":
                 volume["status"] = "in-use"
+        elif action == "os-reimage":
+            if volume["status"] != "reserved" or not given["reimage_reserved"] or self.refuse is not None:
+                message = self.refuse or f"Invalid volume: status is {volume['status']}."
+                resp.status, resp.media = 400, {"badRequest": {"code": 400, "message": message}}
+                return
+            volume |= {"status": "downloading", "volume_image_metadata": {"image_id": given["image_id"]}}
+            self.filled.append((identifier, given["image_id"]))
         elif action == "os-migrate_volume_completion":
             self.completed.append((identifier, given))
         resp.status = 202
@@ -203,8 +212,9 @@ class Volume:
         volume = self.volumes[one["volume_id"]]
         if not left:
             volume["status"] = "available"
-        elif any(other["status"] == "attached" for other in left):
-            volume["status"] = "in-use"
+        else:
+            attached = any(other["status"] == "attached" for other in left)
+            volume["status"] = "in-use" if attached else "reserved"
         resp.media = {"attachments": left}
 
     # -- snapshots and types ---------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from cumulet.kernel.client import Response, Session, Unreachable
 from cumulet.kernel.jobs import GiveUp, Retry
 
 VERSION: Final = {"OpenStack-API-Version": "volume 3.60"}
+_REIMAGE: Final = {"OpenStack-API-Version": "volume 3.68"}
 MARK: Final = "compute_block_device"
 """The metadata of a volume made for a server, by which an interrupted job finds it again."""
 _BUSY: Final = ("creating", "downloading", "attaching", "detaching", "reserved", "extending", "deleting", "backing-up")
@@ -35,11 +36,11 @@ def kind(session: Session) -> str:
     raise LookupError("the catalog has no Volume service")
 
 
-def _call(session: Session, method: str, path: str, json: Any = None) -> Response:
+def _call(session: Session, method: str, path: str, json: Any = None, *, version: dict[str, str] = VERSION) -> Response:
     try:
         name = kind(session)
         # With a service's token beside its own: Volume lets nobody else undo what Compute relies on.
-        headers = {**VERSION, "X-Service-Token": session.token()}
+        headers = {**version, "X-Service-Token": session.token()}
     except (LookupError, Unreachable) as error:
         raise Retry(1.0, f"The volume service does not answer: {error}") from None
     return ask(session, method, name, path, headers=headers, json=json)
@@ -151,3 +152,9 @@ def detach(session: Session, attachment_id: str) -> None:
 def act(session: Session, volume_id: str, action: str, **arguments: Any) -> bool:
     """One of a volume's actions; whether it was taken."""
     return _call(session, "POST", f"/volumes/{_id(volume_id)}/action", {action: arguments}).status < 300
+
+
+def reimage(session: Session, volume_id: str, image_id: str) -> None:
+    """Have a reserved volume filled anew from an image. Raises GiveUp with Volume's reason, Retry."""
+    body = {"os-reimage": {"image_id": image_id, "reimage_reserved": True}}
+    content(_call(session, "POST", f"/volumes/{_id(volume_id)}/action", body, version=_REIMAGE), "volume")

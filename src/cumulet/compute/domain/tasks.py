@@ -32,6 +32,8 @@ class Task(NamedTuple):
 
 
 REBUILD: Final = Task("rebuild", "server.rebuild", "rebuilding", ("active", "stopped", "error"), "rebuild")
+REIMAGE: Final = REBUILD._replace(deadline_s=3600.0)
+"""A rebuild that has the image written onto the root volume first."""
 RESCUE: Final = Task("rescue", "server.rescue", "rescuing", ("active", "stopped", "error"), "rescue")
 UNRESCUE: Final = Task("unrescue", "server.unrescue", "unrescuing", ("rescued",), "unrescue")
 _COPIED: Final = ("active", "stopped", "paused", "suspended")

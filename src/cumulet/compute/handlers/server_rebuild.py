@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec import UNSET
 from sqlalchemy.engine import Connection, Row
@@ -10,12 +10,17 @@ from sqlalchemy.engine import Connection, Row
 from cumulet.compute import peers
 from cumulet.compute.bodies import convert
 from cumulet.compute.domain import server_groups, servers, services, tasks
-from cumulet.compute.handlers import server_access, server_parts, server_views
+from cumulet.compute.handlers import server_access, server_parts, server_views, server_volumes, volumes
 from cumulet.compute.handlers.servers import address_of
 from cumulet.compute.schemas.server_actions import REBUILD_SINCE, REBUILD_UNTIL, Rebuild, Rescue
 from cumulet.compute.service import Compute
-from cumulet.kernel.errors import BadRequest
+from cumulet.kernel.errors import BadRequest, Conflict
 from cumulet.kernel.http import Call, Reply
+
+_REIMAGE_SINCE: Final = (2, 93)
+_STABLE_SINCE: Final = (2, 87)
+_STABLE: Final = ("hw_rescue_bus", "hw_rescue_device")
+_GB: Final = 1 << 30
 
 
 def rebuild(call: Call[Compute], server_id: str, given: Any) -> Reply:
@@ -30,17 +35,44 @@ def rebuild(call: Call[Compute], server_id: str, given: Any) -> Reply:
     with call.service.db.read() as connection:
         row = server_access.load(call, connection, server_id, "servers:rebuild")
         tasks.require_allowed(row, tasks.REBUILD, call.ctx)
-        if row.image_id is None:
-            raise BadRequest("Unable to rebuild a volume-backed server with this image.")
         values = _columns(call, connection, row, body)
     image_id = body.image_ref.rstrip("/").rpartition("/")[2]
     size = servers.decode(row.flavor)
-    image = server_parts.image(call, image_id, ram_mb=size["ram"], root_gb=size["disk"])
-    values |= {"image_id": image["id"], "image_properties": servers.encode(server_parts.properties_of(image))}
+    on_volume = row.image_id is None
+    image = server_parts.image(call, image_id, ram_mb=size["ram"], root_gb=0 if on_volume else size["disk"])
+    attached = server_volumes.load(call, row.id)
+    task, reimage = tasks.REBUILD, None
+    if on_volume:
+        _require_root_for(call, attached, image, body)
+        if call.version >= _REIMAGE_SINCE:
+            task, reimage = tasks.REIMAGE, image["id"]
+    for one in attached:
+        volumes.require_in_use(one.volume)
+    values |= {"image_properties": servers.encode(server_parts.properties_of(image))}
+    values |= {} if on_volume else {"image_id": image["id"]}
     password = server_parts.new_password() if body.admin_pass is UNSET else body.admin_pass
     payload = {"was": row.vm_state, "admin_password": password, "preserve_ephemeral": body.preserve_ephemeral}
-    row = tasks.request(call.service, call.ctx, row.id, tasks.REBUILD, payload=payload, values=values)
+    row = tasks.request(call.service, call.ctx, row.id, task, payload=payload | {"reimage": reimage}, values=values)
     return _rebuilt(call, row, str(password))
+
+
+def _require_root_for(
+    call: Call[Compute], attached: list[server_volumes.Attached], image: dict[str, Any], body: Rebuild
+) -> None:
+    """Raises BadRequest for an image that the root volume cannot get."""
+    if body.trusted_image_certificates not in (UNSET, None):
+        raise BadRequest("Image certificate validation is not supported for volume-backed servers.")
+    root = server_volumes.root_of(attached)
+    known = (root.get("volume_image_metadata") or {}).get("image_id")
+    if known != image["id"] and call.version < _REIMAGE_SINCE:
+        raise BadRequest(
+            f"Image {image['id']} is unacceptable: Unable to rebuild with a different image for a volume-backed server."
+        )
+    if (image.get("min_disk") or 0) > root["size"]:
+        raise BadRequest(
+            f"Volume is smaller than the minimum size specified in image metadata. Volume size is "
+            f"{root['size'] * _GB} bytes, minimum size is {image['min_disk'] * _GB} bytes."
+        )
 
 
 def _rebuilt(call: Call[Compute], row: Row[Any], password: str) -> Reply:
@@ -92,18 +124,40 @@ def rescue(call: Call[Compute], server_id: str, given: Any) -> Reply:
     with call.service.db.read() as connection:
         row = server_access.load(call, connection, server_id, "os-rescue")
     tasks.require_allowed(row, tasks.RESCUE, call.ctx)
+    image = None if body.rescue_image_ref is UNSET else _rescue_image(call, body.rescue_image_ref)
+    attached = server_volumes.load(call, row.id)
+    for one in attached:
+        try:
+            volumes.require_in_use(one.volume)
+        except BadRequest as error:
+            raise Conflict(error.message) from None
+    image_id = None if image is None else image["id"]
     if row.image_id is None:
-        raise BadRequest(f"Instance {row.id} cannot be rescued: Cannot rescue a volume-backed instance")
-    image = None if body.rescue_image_ref is UNSET else body.rescue_image_ref
-    if image is not None:
-        answer = peers.ask(call, "image", "GET", f"/v2/images/{image}")
-        if answer.status == 404:
-            raise BadRequest(f"Requested rescue image '{image}' is not supported")
-        peers.require(answer)
+        image_id = _require_stable(call, row, image)
     password = server_parts.new_password() if body.admin_pass is UNSET else body.admin_pass
-    payload = {"image": image, "admin_password": password}
+    payload = {"image": image_id, "admin_password": password}
     tasks.request(call.service, call.ctx, row.id, tasks.RESCUE, payload=payload)
     return Reply({"adminPass": password} if call.service.conf.api.enable_instance_password else {}, 200)
+
+
+def _rescue_image(call: Call[Compute], image_id: str) -> dict[str, Any]:
+    refusal = f"Requested rescue image '{image_id}' is not supported"
+    answer = peers.ask(call, "image", "GET", f"/v2/images/{image_id}")
+    if answer.status == 404:
+        raise BadRequest(refusal)
+    found: dict[str, Any] = peers.require(answer)
+    if found.get("block_device_mapping"):  # a snapshot of volumes has no data of its own
+        raise BadRequest(refusal)
+    return found
+
+
+def _require_stable(call: Call[Compute], row: Row[Any], image: dict[str, Any] | None) -> str:
+    """A server on a volume is rescued with its disks left where they are: the image must say how. Returns its id."""
+    known = servers.decode(row.image_properties) if image is None else image
+    image_id = known.get("id") or known.get("image_id")
+    if call.version < _STABLE_SINCE or image_id is None or not all(known.get(name) for name in _STABLE):
+        raise BadRequest(f"Instance {row.id} cannot be rescued: Cannot rescue a volume-backed instance")
+    return str(image_id)
 
 
 def unrescue(call: Call[Compute], server_id: str, given: Any) -> Reply:

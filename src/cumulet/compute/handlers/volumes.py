@@ -54,6 +54,14 @@ def require_attachable(call: Call[Compute], found: Volume, server: Row[Any] | No
                          f"'{found['status']}'")  # fmt: skip
 
 
+def require_in_use(found: Volume) -> None:
+    """Raises BadRequest for a volume that something is being done to."""
+    if found["status"] != "in-use":
+        raise BadRequest(
+            f"Invalid volume: volume '{found['id']}' status must be 'in-use'. Currently in '{found['status']}' status"
+        )
+
+
 def slice_of(call: Call[Compute]) -> tuple[int, int]:
     """(limit, offset) of a list request. Raises BadRequest."""
     limit, _ = views.page(call)

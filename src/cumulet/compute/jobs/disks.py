@@ -196,11 +196,34 @@ def forget_connections(job: Job, compute: Compute, row: Row[Any]) -> None:
     with compute.db.read() as connection:
         devices = [one for one in block_devices.volumes_of(connection, row.id) if one.volume_id is not None]
     for device in devices:
-        job.check()
-        if device.connection_info is None:
-            continue
-        former = device.attachment_id
-        made = volume.attach(compute.session, device.volume_id, row.id)["id"]
-        _change(job, compute, device, attachment_id=made, connection_info=None)
-        if former is not None:
-            volume.detach(compute.session, former)
+        forget_connection(job, compute, device)
+
+
+def forget_connection(job: Job, compute: Compute, device: Row[Any]) -> Row[Any]:
+    """Have one volume reserved for its server, and exported nowhere."""
+    job.check()
+    if device.connection_info is not None:
+        made = volume.attach(compute.session, device.volume_id, device.server_id)["id"]
+        device = _change(job, compute, device, attachment_id=made, connection_info=None)
+    for one in volume.attachments(compute.session, device.server_id, device.volume_id):
+        if one["id"] != device.attachment_id:
+            volume.detach(compute.session, one["id"])
+    return device
+
+
+def reimage(job: Job, compute: Compute, device: Row[Any], image_id: str) -> None:
+    """Have a volume that is exported nowhere filled from an image. Raises GiveUp when Volume cannot, or will not."""
+    asked = False
+    while True:
+        found = volume.volume(compute.session, device.volume_id)
+        if found is None:
+            raise GiveUp(f"Volume {device.volume_id} could not be found.")
+        if found["status"] != "downloading":
+            if asked and found["status"] in _FAILED:
+                raise GiveUp(f"Volume {device.volume_id} could not be filled from image {image_id}.")
+            if asked:
+                return
+            # One that an interrupted run asked for may have ended just now: filling it again does no harm.
+            volume.reimage(compute.session, device.volume_id, image_id)
+            asked = True
+        job.wait(_LOOK_S)
