@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from cumulet.kernel.bus import Call
 from cumulet.network.methods import Methods
 from cumulet.network.service import Network
-from cumulet.network.tables import jobs
+from cumulet.network.tables import agents, jobs
 from tests.network.support import Api
 
 
@@ -107,3 +107,20 @@ def test_compute_is_told_when_a_servers_port_is_wired_and_when_not(network: Netw
         ("network-vif-unplugged", server["device_id"], "completed"),
     ]
     assert events_of(network, other["id"]) == []
+
+
+def test_agents_are_found_by_whether_they_live(network: Network, admin: Api) -> None:
+    Host(network, "living")
+    Host(network, "silent")
+    long_ago = network.now() - 2 * int(network.conf.agent_down_time) * 1_000_000
+    with network.db.write() as connection:
+        connection.execute(sa.update(agents).where(agents.c.host == "silent").values(heartbeat_at=long_ago))
+
+    def hosts(query: str) -> set[str]:
+        return {agent["host"] for agent in admin.list("agent", query)} & {"living", "silent"}
+
+    assert hosts("?alive=true") == {"living"}
+    assert hosts("?alive=False&fields=host") == {"silent"}
+    assert hosts("?alive=true&alive=false") == {"living", "silent"}
+    answer = admin.client.request("GET", "/v2.0/agents?alive=perhaps")
+    assert (answer.status, answer.json()["NeutronError"]["type"]) == (400, "InvalidInput")

@@ -20,6 +20,7 @@ from cumulet.network.errors import bad_request, forbidden
 from cumulet.network.service import Network
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
     from sqlalchemy.engine import Connection, Row
 
     from cumulet.kernel.context import Context
@@ -40,6 +41,7 @@ class Domain(Protocol):
 
 
 Enrich = Callable[["Call[Network]", "Connection", dict[str, Any]], None]
+Judge = Callable[[Network, list[str]], "sa.ColumnElement[bool]"]
 Dress = Callable[[Network, "Connection", "Context", Sequence[Thing]], None]
 
 
@@ -48,9 +50,10 @@ class Noun:
     """One noun of the API.
 
     `rule` is its name in access rules where that is another one. `enrich` adds what the rules need to a policy target.
-    `dress` completes what is shown by what depends on the caller or on other tables, `dressed` being the attributes it
-    sets. A noun below another one (`/floatingips/{id}/port_forwardings`) has a `parent`, and `parent_key` is the
-    attribute that holds the parent's id; its paths have two identifiers.
+    `dress` completes what is shown by what depends on the caller or on other tables, `dressed` being the attributes
+    it sets; `judged` are query keys for what no column holds, with the condition that their values make. A noun
+    below another one (`/floatingips/{id}/port_forwardings`) has a `parent`, and `parent_key` is the attribute that
+    holds the parent's id; its paths have two identifiers.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Noun:
     enrich: Enrich | None = None
     dress: Dress | None = None
     dressed: frozenset[str] = frozenset()
+    judged: Mapping[str, Judge] = field(default_factory=dict)
     parent: Noun | None = None
     parent_key: str = ""
     _secret: tuple[str, ...] = field(init=False, default=())
@@ -85,7 +89,9 @@ class Noun:
         """Whoever may see none gets an empty list, as from the original."""
         service, query, ctx = call.service, call.query(), call.ctx
         maximum = max(0, service.conf.pagination_max_limit)
-        request = listing.asked(self.source, self.attributes, query, maximum)
+        plain = {key: values for key, values in query.items() if key not in self.judged}
+        request = listing.asked(self.source, self.attributes, plain, maximum)
+        request.conditions += [judge(service, query[key]) for key, judge in self.judged.items() if key in query]
         target = _owned(ctx.project_id)
         with service.db.read() as connection:
             if self.parent is not None:

@@ -12,6 +12,7 @@ from cumulet.kernel import clock
 from cumulet.kernel.context import Context
 from cumulet.kernel.errors import NotFound
 from cumulet.network.attributes import Values
+from cumulet.network.domain.listing import truth
 from cumulet.network.domain.source import Shown, Source, Thing
 from cumulet.network.errors import bad_request
 from cumulet.network.service import Network
@@ -64,6 +65,14 @@ SOURCE = Source(
 def oldest_heartbeat(network: Network) -> int:
     """Agents whose last report is older than this count as dead."""
     return network.now() - int(network.conf.agent_down_time) * 1_000_000
+
+
+def alive_or_not(network: Network, values: list[str]) -> sa.ColumnElement[bool]:
+    """Agents that report (true), or do not (false)."""
+    oldest, wanted = oldest_heartbeat(network), {truth(value) for value in values}
+    return sa.or_(
+        sa.false(), *(agents.c.heartbeat_at >= oldest if one else agents.c.heartbeat_at < oldest for one in wanted)
+    )
 
 
 def dress(network: Network, connection: Connection, ctx: Context, things: Sequence[Thing]) -> None:

@@ -30,7 +30,15 @@ ATTRIBUTES = {
 }
 
 
-NOUN = Noun("agent", "agents", ATTRIBUTES, agents, dress=agents.dress, dressed=frozenset({"alive"}))
+NOUN = Noun(
+    "agent",
+    "agents",
+    ATTRIBUTES,
+    agents,
+    dress=agents.dress,
+    dressed=frozenset({"alive"}),
+    judged={"alive": agents.alive_or_not},
+)
 
 
 def _may(call: Call[Network], rule: str) -> None:
