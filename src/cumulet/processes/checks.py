@@ -35,7 +35,7 @@ _NEEDED_FOR_SOME = {
     "debugfs": ("e2fsprogs", "servers as containers (virt_type = lxc)"),
     "mkswap": ("util-linux", "flavors with swap"),
 }
-_SCREENS = Path("/usr/share/novnc")
+_SCREENS = (Path("/usr/share/novnc"), Path("/usr/local/share/novnc"))
 _FIRMWARE = Path("/usr/share/OVMF")
 _HOSTED = ("compute", "network", "volume")  # services whose agents work on the host itself
 
@@ -181,7 +181,7 @@ def _real_host() -> Iterator[Check]:
     if not _FIRMWARE.is_dir():
         missing = "no UEFI for guests whose image asks for it (hw_firmware_type)"
         yield Check(name="firmware", state=WARNING, says=missing, fix="apt-get install ovmf")
-    if not _SCREENS.is_dir():
+    if not any(place.is_dir() for place in _SCREENS):
         missing = "no pages to look at guests' screens in a browser (openstack console url show)"
         yield Check(name="noVNC", state=WARNING, says=missing, fix="apt-get install novnc")
     if not Path("/dev/net/tun").exists():

@@ -16,7 +16,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from cumulet.agents.compute.consoles.proxy import ConsoleProxy
-from cumulet.agents.compute.consoles.tokens import Reach, Refused, Tokens
+from cumulet.agents.compute.consoles.tokens import Client, Reach, Refused, Tokens
 from cumulet.kernel.client import Response
 
 TOKEN = "11111111-2222-3333-4444-555555555555"
@@ -108,17 +108,34 @@ def test_pages_of_other_sites_are_refused(lab: Lab) -> None:
     assert "Origin" in lab.refused(origin="http://evil.example")
     assert "Origin" in lab.refused(origin=f"http://evil.example:{lab.port}")
     assert "Origin" in lab.refused(origin="null")
-    for own in (f"http://127.0.0.1:{lab.port}", "https://dashboard.example"):
+    for own in ("https://dashboard.example", f"http://127.0.0.1:{lab.port}"):
         with connect(lab.url(), origin=own) as console:  # type: ignore[arg-type]
             assert console.recv(timeout=30) == b"hello"
 
 
 def test_a_token_is_of_its_first_client(lab: Lab) -> None:
-    assert lab.tokens.redeem(TOKEN, "192.0.2.1") == Reach("x", "h", 0, lab.compute.reach["internal_access_path"])
-    assert lab.tokens.redeem(TOKEN, "192.0.2.1").server_id == "x"
-    with pytest.raises(Refused, match="somebody else"):
-        lab.tokens.redeem(TOKEN, "192.0.2.2")
+    first = Client("192.0.2.1")
+    assert lab.tokens.redeem(TOKEN, first) == (Reach("x", "h", 0, lab.compute.reach["internal_access_path"]), "")
+    assert lab.tokens.redeem(TOKEN, first)[0].server_id == "x"
+    for other in (Client("192.0.2.2"), Client("192.0.2.1", proof="guessed")):
+        with pytest.raises(Refused, match="somebody else"):
+            lab.tokens.redeem(TOKEN, other)
     assert "somebody else" in lab.refused()
+
+
+def test_a_token_is_of_one_browser_among_many_at_an_address(lab: Lab) -> None:
+    ours = f"http://127.0.0.1:{lab.port}"
+    with connect(lab.url(), origin=ours) as console:  # type: ignore[arg-type]
+        assert console.response is not None
+        given = console.response.headers["Set-Cookie"]
+    cookie, *rest = given.split("; ")
+    assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(rest)
+    assert TOKEN not in given
+    assert "somebody else" in lab.refused(origin=ours)
+    assert "somebody else" in lab.refused(origin=ours, additional_headers={"Cookie": cookie + "x"})
+    for kept in (cookie, f"theme=dark; {cookie}"):
+        with connect(lab.url(), origin=ours, additional_headers={"Cookie": kept}) as console:  # type: ignore[arg-type]
+            assert console.recv(timeout=30) == b"hello"
 
 
 def test_a_browser_gets_the_pages_and_nothing_else(lab: Lab) -> None:
@@ -128,3 +145,12 @@ def test_a_browser_gets_the_pages_and_nothing_else(lab: Lab) -> None:
             assert answer.status == status, path
             assert (b"a console" in answer.data) == (status == 200)
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_address_compute_gives_opens_a_page_that_connects_at_once(lab: Lab) -> None:
+    address = f"http://127.0.0.1:{lab.port}/vnc_auto.html?path=%3Ftoken%3Dx"
+    with urllib3.PoolManager() as pool:
+        answer = pool.request("GET", address, redirect=False, timeout=30)
+        assert answer.status == 302
+        assert answer.headers["Location"] == "/vnc.html?autoconnect=true&resize=scale&path=%3Ftoken%3Dx"
+        assert b"a console" in pool.request("GET", address, timeout=30).data

@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from tests.browser import chromium
 from tests.system.cloud import eventually
-from tests.system.compute import real
+from tests.system.compute import real, screens
 from tests.system.compute.story import BOOT_S, Story, told
 
 _MISSING = real.missing(client=True)
@@ -73,6 +75,41 @@ def test_its_screen_is_reached_with_a_token(story: Story) -> None:
         connect(f"ws://{address.netloc}/{query}", origin="http://evil.example").close()  # type: ignore[arg-type]
     with pytest.raises(InvalidStatus):
         connect(f"ws://{address.netloc}/?token=guessed").close()
+
+
+@pytest.mark.skipif(chromium.MISSING is not None, reason=str(chromium.MISSING))
+def test_a_browser_shows_its_login_prompt_and_types_into_it(story: Story) -> None:
+    """As a person does it: the address that the client prints, opened in a browser."""
+    address = story.client("console url show --novnc web")["url"]
+    assert eventually(lambda: "web login:" in story.ssh("cat /dev/vcs1"), within_s=60)
+    with chromium.a_browser() as browser:
+        page = browser.open(address)
+        assert eventually(lambda: screens.seen(page) is not None, within_s=60)
+        assert eventually(lambda: screens.shows(page, _instance(story)), within_s=60), page.value("document.title")
+        before = screens.seen(page)
+        screens.focus(page)
+        page.type("\n")
+        assert eventually(lambda: _last_line(story) == "web login:", within_s=60)
+        page.type("gast1")
+        assert eventually(lambda: _last_line(story) == "web login: gast1", within_s=60)
+        assert eventually(lambda: screens.shows(page, _instance(story)), within_s=60)
+        assert screens.seen(page) != before
+        page.ask("Page.reload")  # the same browser may come again
+        assert eventually(lambda: screens.shows(page, _instance(story)), within_s=60)
+        stranger = browser.open(address, browser.person())  # and nobody else, though he has the address
+        assert eventually(lambda: screens.has_failed(stranger), within_s=60)
+        assert screens.seen(stranger) is None
+
+
+def _last_line(story: Story) -> str:
+    """Of the guest's screen, as its kernel knows it."""
+    text = story.ssh("cat /dev/vcs1")
+    lines = (text[at : at + 80].strip() for at in range(0, len(text), 80))
+    return [line for line in lines if line][-1]
+
+
+def _instance(story: Story) -> Path:
+    return story.cloud.directory / "agents" / "instances" / str(story.server()["id"])
 
 
 def test_the_guest_outlives_its_agent(story: Story) -> None:

@@ -11,12 +11,15 @@ from pathlib import Path
 from cumulet.agents.compute import hypervisors, login
 from cumulet.agents.compute import options as compute_options
 from cumulet.agents.compute.agent import Agent as ComputeAgent
-from cumulet.agents.compute.consoles.proxy import PAGES, ConsoleProxy
+from cumulet.agents.compute.consoles.proxy import ConsoleProxy, pages
 from cumulet.agents.compute.consoles.tokens import Tokens
 from cumulet.agents.compute.image_service import Glance
+from cumulet.agents.compute.qemu.driver import QemuHypervisor
+from cumulet.agents.compute.qemu.open_disks import OpenDisks
 from cumulet.agents.host import wiring
 from cumulet.agents.host.compute import ComputePart
 from cumulet.agents.host.consoles import ConsolePart
+from cumulet.agents.host.disks import GuestDisks
 from cumulet.agents.host.parts import Part
 from cumulet.agents.network.config import AgentConfig
 from cumulet.kernel import shared_secret
@@ -50,7 +53,8 @@ def network_config(settings: Settings, host: str, state_dir: Path) -> AgentConfi
 def compute_part(bus: Bus, host: str, state_dir: Path, settings: Settings) -> Part:
     hypervisor = _hypervisor(host, state_dir, settings)
     hypervisor.wake()
-    return ComputePart(bus, functools.partial(ComputeAgent, hypervisors={host: hypervisor}))
+    disks = GuestDisks(OpenDisks(hypervisor.host)) if isinstance(hypervisor, QemuHypervisor) else None
+    return ComputePart(bus, functools.partial(ComputeAgent, hypervisors={host: hypervisor}), disks)
 
 
 def console_part(settings: Settings) -> Part:
@@ -58,7 +62,7 @@ def console_part(settings: Settings) -> Part:
     tokens = Tokens(lambda: login.session(settings, conf))
     origins = conf.console.allowed_origins
     proxies = {
-        settings.port(compute_options.NOVNC_PORT): ConsoleProxy(tokens, pages=PAGES, allowed_origins=origins),
+        settings.port(compute_options.NOVNC_PORT): ConsoleProxy(tokens, pages=pages(), allowed_origins=origins),
         settings.port(compute_options.SERIAL_PORT): ConsoleProxy(tokens, allowed_origins=origins),
     }
     return ConsolePart(settings.host, proxies)

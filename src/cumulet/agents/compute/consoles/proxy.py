@@ -15,7 +15,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
@@ -24,14 +24,21 @@ from websockets.sync.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
 
 from cumulet.agents.compute import unix
-from cumulet.agents.compute.consoles.tokens import Reach, Refused, Tokens
+from cumulet.agents.compute.consoles.tokens import Client, Reach, Refused, Tokens, name_of
 
 log = logging.getLogger(__name__)
 
-PAGES: Final = Path("/usr/share/novnc")
+# Where noVNC is: its package's place, and where scripts/packages lays its pages without what else the package brings.
+PAGES: Final = (Path("/usr/share/novnc"), Path("/usr/local/share/novnc"))
 _CHUNK: Final = 65536
 _CONNECT_S: Final = 10.0
+_COOKIE_S: Final = 3600
 _SECURITY: Final = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+
+
+def pages() -> Path:
+    """The directory of noVNC's pages, whether they are there or not."""
+    return next((place for place in PAGES if (place / "vnc.html").exists()), PAGES[0])
 
 
 class ConsoleProxy:
@@ -49,6 +56,7 @@ class ConsoleProxy:
             host,
             port,
             process_request=self._answer,
+            process_response=_with_proof,
             select_subprotocol=_binary,
             compression=None,
             max_size=1 << 20,
@@ -61,15 +69,23 @@ class ConsoleProxy:
     def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
         """None to go on as a websocket."""
         if "websocket" not in request.headers.get("Upgrade", "").lower():
-            return self._file(urlsplit(request.path).path)
+            return self._file(urlsplit(request.path))
         if not self._is_own(request.headers):
             log.warning("a console was asked for from %s", request.headers.get("Origin"))
             return _plain(http.HTTPStatus.FORBIDDEN, "Origin header does not match this host.")
+        token = _token_of(request)
+        cookie = f"console-{name_of(token)[:16]}"
+        client = Client(
+            str(connection.remote_address[0]),
+            keeps=_is_our_page(request.headers),
+            proof=_cookie(request.headers, cookie),
+        )
         try:
-            reach = self._tokens.redeem(_token_of(request), str(connection.remote_address[0]))
+            reach, proof = self._tokens.redeem(token, client)
         except Refused as error:
             return _plain(http.HTTPStatus.FORBIDDEN, str(error))
         connection.reach = reach  # type: ignore[attr-defined]
+        connection.proof = (cookie, proof)  # type: ignore[attr-defined]
         return None
 
     def _is_own(self, headers: Headers) -> bool:
@@ -77,16 +93,17 @@ class ConsoleProxy:
         if origin is None:
             return True  # not a browser: what has no pages cannot be misled by one
         parts = urlsplit(origin.lower())
-        host = headers.get("Host", "").lower()
-        return parts.netloc == host or parts.netloc in self._allowed or (parts.hostname or "") in self._allowed
+        return _is_our_page(headers) or parts.netloc in self._allowed or (parts.hostname or "") in self._allowed
 
-    def _file(self, path: str) -> Response:
+    def _file(self, address: SplitResult) -> Response:
         if self._pages is None:
             return _plain(http.HTTPStatus.METHOD_NOT_ALLOWED, "Here are only websockets.")
-        name = unquote(path).lstrip("/") or "vnc.html"
+        name = unquote(address.path).lstrip("/") or "vnc.html"
+        if name == "vnc_auto.html":  # Nova's name for a page that connects at once, which noVNC no longer has
+            return _elsewhere(
+                "/vnc.html?autoconnect=true&resize=scale" + (f"&{address.query}" if address.query else "")
+            )
         file = (self._pages / name).resolve()
-        if name == "vnc_auto.html" and not file.exists():  # newer noVNC has it under another name
-            file = self._pages / "vnc_lite.html"
         if not file.is_relative_to(self._pages) or not file.is_file():
             return _plain(http.HTTPStatus.NOT_FOUND, "There is no such page.")
         kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
@@ -136,15 +153,40 @@ def _token_of(request: Request) -> str:
     found = parse_qs(urlsplit(request.path).query).get("token")
     if found:
         return found[0]
-    for part in request.headers.get("Cookie", "").split(";"):
-        name, _, value = part.strip().partition("=")
-        if name == "token":
-            return unquote(value)
+    return unquote(_cookie(request.headers, "token"))
+
+
+def _cookie(headers: Headers, wanted: str) -> str:
+    for header in headers.get_all("Cookie"):
+        for part in header.split(";"):
+            name, _, value = part.strip().partition("=")
+            if name == wanted:
+                return value
     return ""
+
+
+def _is_our_page(headers: Headers) -> bool:
+    """Whether a browser that shows this proxy's own page asks."""
+    host = headers.get("Host", "").lower()
+    return bool(host) and urlsplit(headers.get("Origin", "").lower()).netloc == host
+
+
+def _with_proof(connection: ServerConnection, request: Request, response: Response) -> None:
+    """Give a browser what it is known by when it comes with the same token again."""
+    name, proof = getattr(connection, "proof", ("", ""))
+    if response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS and proof:
+        secure = "; Secure" if request.headers.get("Origin", "").lower().startswith("https:") else ""
+        kept = f"{name}={proof}; Path=/; Max-Age={_COOKIE_S}; HttpOnly; SameSite=Strict{secure}"
+        response.headers["Set-Cookie"] = kept
 
 
 def _binary(connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
     return Subprotocol("binary") if "binary" in offered else None
+
+
+def _elsewhere(location: str) -> Response:
+    headers = Headers({"Location": location, "Content-Length": "0", "Connection": "close", **_SECURITY})
+    return Response(302, "Found", headers, b"")
 
 
 def _plain(status: http.HTTPStatus, text: str) -> Response:
