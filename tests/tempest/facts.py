@@ -42,12 +42,17 @@ def of(cloud: Cloud, workspace: Path, files_port: int) -> dict[str, str]:
         known["IMAGE_REMOTE"] = _second_endpoint(endpoints["identity"], token, "image_remote", endpoints["image"])
     if "compute" in endpoints:
         known |= _flavors(endpoints["compute"], token)
-        known |= {"NOVA_MAX_MV": "latest", "GUEST_USER": "cirros"}
+        known |= {"NOVA_MAX_MV": "latest", "GUEST_USER": "cirros"} | _image_file(cloud)
     if "volume" in endpoints:
         known |= {"CINDER_MAX_MV": "latest"} | _pool(cloud, endpoints["volume"])
     if "network" in endpoints:
         known |= _network(cloud, endpoints["network"], token)
     return known
+
+
+def absent(known: dict[str, str]) -> list[str]:
+    """The services that the cloud has not got."""
+    return [name for name in SERVICES if known[f"HAS_{name.upper()}"] == "false"]
 
 
 def _simulates(cloud: Cloud) -> bool:
@@ -57,10 +62,19 @@ def _simulates(cloud: Cloud) -> bool:
 
 def _guest(url: str, token: str, name: str) -> str:
     """A public image of the small guest, which answers ssh."""
+    return _image(url, token, name, "qcow2", _guest_file().read_bytes())
+
+
+def _guest_file() -> Path:
     folder = guest_images()
     if isinstance(folder, str):
         raise SystemExit(folder)
-    return _image(url, token, name, "qcow2", (folder / "cumulet-guest.qcow2").read_bytes())
+    return folder / "cumulet-guest.qcow2"
+
+
+def _image_file(cloud: Cloud) -> dict[str, str]:
+    """What the scenarios upload: nothing for simulated guests, which cannot follow them."""
+    return {} if _simulates(cloud) else {"IMAGE_FILE": str(_guest_file())}
 
 
 def _image(url: str, token: str, name: str, disk_format: str = "raw", data: bytes = bytes(1 << 20)) -> str:

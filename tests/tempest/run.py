@@ -1,10 +1,13 @@
 """Runs a list of Tempest tests against a throw-away cloud and prints how many of them passed.
 
-    python -m tests.tempest.run SUITES LIST [--concurrency N] [--keep]
+    python -m tests.tempest.run SUITES LIST [--guests lxc|qemu] [--concurrency N] [--keep]
 
 SUITES is the environment that has Tempest; LIST a file of anchored regular expressions, one a test, or a name in
 `lists/` (`identity` is `identity-noboot`). A skip is not a pass. `conf/<project>.conf` is what the cloud is told, with
 `@FILES_PORT@` replaced by the port of a web server that the tests fetch small images from.
+
+Tests that log in to their guests (those of `lists/*-ssh.regex`) are run with real ones after the others, which get
+simulated ones, unless `--guests` says what all shall have. Tests of a service that is not there are left out, by name.
 """
 
 from __future__ import annotations
@@ -24,12 +27,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.system.cloud import Cloud, a_cloud
+from tests.system.compute.real import missing
 from tests.tempest import facts, manifest
 
 HERE = Path(__file__).parent
 RUN_TIMEOUT_S = 3 * 3600
+_FOLDERS = {"object_store": "object_storage"}
+"""What Tempest calls a service's tests, where that is not its name here."""
 _RESULT = re.compile(
     r"\{\d+\} (?P<name>[\w.]+|\w+ \([\w.]+\))(?:\([^)]*\))?(?: \[[\d.]+s\])? \.\.\. (?P<result>ok|FAILED|SKIPPED)"
 )
@@ -47,6 +54,45 @@ def list_file(name: str) -> Path:
             return candidate.absolute()
     known = ", ".join(sorted(file.stem for file in (HERE / "lists").iterdir()))
     sys.exit(f"there is no list called {name}; there are: {known}")
+
+
+class Count(NamedTuple):
+    """Lines of the list, and tests: one line may stand for several."""
+
+    good: int = 0
+    lines: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def plus(self, other: Count) -> Count:
+        return Count(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+    def __str__(self) -> str:
+        return f"{self.good}/{self.lines} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def parts(patterns: list[str], guests: str | None) -> list[tuple[str | None, list[str]]]:
+    """What guests which lines of a list are run with; None: simulated ones."""
+    if guests is not None:
+        return [(guests, patterns)]
+    listed = {line for file in sorted((HERE / "lists").glob("*-ssh.regex")) for line in file.read_text().split()}
+    into = [line for line in patterns if line in listed]
+    if into and (reason := missing()) is not None:
+        print(f"{len(into)} tests that log in to guests will be skipped, as they get simulated ones: {reason}")
+        return [(None, patterns)]
+    split = [(None, [line for line in patterns if line not in listed]), ("qemu", into)]
+    return [(kind, lines) for kind, lines in split if lines]
+
+
+def without(patterns: list[str], absent: list[str]) -> list[str]:
+    """The lines but for those of services that are not there, which are told."""
+    for service in absent:
+        start = rf"^tempest\.api\.{_FOLDERS.get(service, service)}\."
+        left = [line for line in patterns if line.startswith(start)]
+        if left:
+            print(f"{len(left)} tests of {service} are left out: there is no such service")
+        patterns = [line for line in patterns if not line.startswith(start)]
+    return patterns
 
 
 def configuration(template: str, known: dict[str, str]) -> str:
@@ -99,15 +145,20 @@ def options(port: int, directory: Path, guests: str | None = None) -> list[str]:
     return found
 
 
-def run(suites: Path, tests: Path, concurrency: int, workspace: Path, cloud: Cloud, port: int) -> bool:
-    """Whether every test of the list passed. `port` is that of the files."""
+def run(suites: Path, patterns: list[str], concurrency: int, workspace: Path, cloud: Cloud, port: int) -> Count:
+    """Run the lines of a list in a new workspace. `port` is that of the files."""
     tempest = suites / "bin" / "tempest"
     # Tempest keeps a list of workspaces in the home directory.
     environment = os.environ | {"PATH": f"{suites / 'bin'}:{os.environ['PATH']}", "HOME": str(workspace.parent)}
     subprocess.run([tempest, "init", workspace], check=True, env=environment, stdout=subprocess.DEVNULL)
     template = (HERE / "tempest.conf.template").read_text()
     known = facts.of(cloud, workspace, port) | manifest.write(workspace / "images")
+    patterns = without(patterns, facts.absent(known))
+    if not patterns:
+        return Count()  # and Tempest would take an empty list for every test there is
     (workspace / "etc" / "tempest.conf").write_text(configuration(template, known))
+    tests = workspace / "list.regex"
+    tests.write_text("\n".join(patterns) + "\n")
     command = [str(tempest), "run", "--include-list", str(tests), "--concurrency", str(concurrency)]
     log = workspace / "run.log"
     with log.open("w") as output:
@@ -120,11 +171,11 @@ def run(suites: Path, tests: Path, concurrency: int, workspace: Path, cloud: Clo
             timeout=RUN_TIMEOUT_S,
             check=False,
         )
-    return report(log.read_text(), tests.read_text().split())
+    return report(log.read_text(), patterns)
 
 
-def report(text: str, patterns: list[str]) -> bool:
-    """Print the count and what did not pass.
+def report(text: str, patterns: list[str]) -> Count:
+    """Print what did not pass, and count.
 
     A line of the list passes when it has passed and nothing of it failed: a test that is made once for each of many
     images may skip those that it does not concern, which are named too.
@@ -144,8 +195,7 @@ def report(text: str, patterns: list[str]) -> bool:
     good = sum(_any(pattern, passed) and not _any(pattern, failed) for pattern in patterns)
     if " - Passed:" not in text:
         print(text[-3000:])
-    print(f"{good}/{len(patterns)} passed, {_count('Failed', text)} failed, {_count('Skipped', text)} skipped")
-    return good >= len(patterns)
+    return Count(good, len(patterns), _count("Failed", text), _count("Skipped", text))
 
 
 def _any(pattern: str, names: set[str]) -> bool:
@@ -157,32 +207,48 @@ def _count(word: str, text: str) -> int:
     return int(found[-1]) if found else 0
 
 
+def one_cloud(
+    suites: Path, patterns: list[str], guests: str | None, concurrency: int, workspace: Path, *, keep: bool
+) -> Count:
+    """Run lines of a list against a cloud of their own."""
+    workspace.mkdir()
+    with (
+        files(workspace / "files") as port,
+        a_cloud(workspace / "cloud", *options(port, workspace / "conf", guests)) as cloud,
+    ):
+        cloud.up()
+        try:
+            return run(suites, patterns, concurrency, workspace / "ws", cloud, port)
+        finally:
+            if keep:
+                shutil.copytree(cloud.directory / "log", workspace / "cloud-log")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("suites", type=Path)
     parser.add_argument("list")
     parser.add_argument("--concurrency", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--guests", choices=["lxc", "qemu"], help="real servers that answer ssh; needs root")
+    parser.add_argument("--guests", choices=["lxc", "qemu"], help="what all tests get: real servers; needs root")
     parser.add_argument("--keep", action="store_true", help="leave the workspace, with Tempest's logs")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the cloud is ended then, too
-    tests = list_file(given.list)
+    patterns = list_file(given.list).read_text().split()
     workspace = Path(tempfile.mkdtemp(prefix="cumulet-tempest-"))
+    count = Count()
     try:
-        with (
-            files(workspace / "files") as port,
-            a_cloud(workspace / "cloud", *options(port, workspace / "conf", given.guests)) as cloud,
-        ):
-            cloud.up()
-            passed = run(given.suites.absolute(), tests, given.concurrency, workspace / "ws", cloud, port)
-            if given.keep:
-                shutil.copytree(cloud.directory / "log", workspace / "cloud-log")
+        for guests, lines in parts(patterns, given.guests):
+            print(f"{len(lines)} tests with {guests or 'simulated'} guests", flush=True)
+            place = workspace / (guests or "simulated")
+            suites = given.suites.absolute()
+            count = count.plus(one_cloud(suites, lines, guests, given.concurrency, place, keep=given.keep))
     finally:
         if given.keep:
             print(f"kept: {workspace}")
         else:
             shutil.rmtree(workspace, ignore_errors=True)
-    return 0 if passed else 1
+    print(count)
+    return 0 if count.good >= count.lines else 1
 
 
 if __name__ == "__main__":
