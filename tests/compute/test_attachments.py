@@ -249,6 +249,7 @@ def test_a_swap_that_the_host_cannot_do_is_taken_back(running: Cloud) -> None:
     running.volume.volumes[old]["migration_status"] = "migrating"
     body = {"volumeAttachment": {"volumeId": new}}
     path = f"/v2.1/servers/{server['id']}/os-volume_attachments/{old}"
+    running.hosts["node1"].faults.errors["swap_volume"] = "the disk cannot be read"
     running.json("PUT", path, "nova", status=202, json=body)
     running.until(lambda: running.volume.completed == [(old, {"new_volume": new, "error": True})])
     assert running.volume.status(new) == "available" and running.volume.status(old) == "in-use"

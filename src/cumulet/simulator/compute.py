@@ -330,6 +330,23 @@ class SimulatedHypervisor:
 
         self._change("extend_volume", server_id, edit)
 
+    def swap_volume(self, server_id: str, volume_id: str, disk: Disk, name: str) -> None:
+        def edit(guest: SimulatedGuest) -> None:
+            if not guests.has_disk(guest, name, disk):
+                guests.swap(guest, volume_id, disk, name)
+
+        self._change("swap_volume", server_id, edit)
+
+    def cancel_swap(self, server_id: str, volume_id: str, disk: Disk, name: str) -> bool:
+        self._behave("cancel_swap")
+        with self._lock:
+            return guests.has_disk(self._find(server_id), name, disk)
+
+    def addresses(self, server_id: str) -> dict[str, dict[str, str]]:
+        self._behave("addresses")
+        with self._lock:
+            return guests.addresses_of(self._find(server_id))
+
     def attach_interface(self, server_id: str, vif: dict[str, Any]) -> None:
         def edit(guest: SimulatedGuest) -> None:
             guest.vifs = [one for one in guest.vifs if one["id"] != vif["id"]] + [vif]

@@ -80,6 +80,27 @@ def boot(guest: SimulatedGuest) -> None:
     guest.boots += 1
 
 
+def has_disk(guest: SimulatedGuest, name: str, disk: Disk) -> bool:
+    """Whether this volume, by its connection, is the guest's disk of this name."""
+    return name in guest.volumes and guest.volumes[name].connection == disk.connection
+
+
+def swap(guest: SimulatedGuest, volume_id: str, disk: Disk, name: str) -> None:
+    """Raises ValueError for a disk it does not have, or while nobody can copy it."""
+    if volume_id not in guest.volumes:
+        raise ValueError(f"the guest has no volume {volume_id}")
+    if guest.power_state not in (RUNNING, PAUSED):
+        raise ValueError("the guest does not run")
+    del guest.volumes[volume_id]
+    guest.volumes[name] = msgspec.structs.replace(disk, volume_id=name)
+
+
+def addresses_of(guest: SimulatedGuest) -> dict[str, dict[str, str]]:
+    """The root disk is the first device, volumes and cards follow."""
+    ids = [*guest.volumes, *(str(vif["id"]) for vif in guest.vifs)]
+    return {one: {"bus": "pci", "address": f"0000:{number:02x}:00.0"} for number, one in enumerate(ids, 2)}
+
+
 def disk_image(disk_format: str) -> bytes:
     """A small, well-formed empty disk in an image's format: qcow2 as its specification has it, all else as raw."""
     if disk_format != "qcow2":

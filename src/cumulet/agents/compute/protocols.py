@@ -151,6 +151,20 @@ class Hypervisor(Protocol):
     def extend_volume(self, server_id: str, volume_id: str, size_gb: int) -> None:
         """Tell it that its disk has grown."""
 
+    def swap_volume(self, server_id: str, volume_id: str, disk: Disk, name: str) -> None:
+        """Copy its disk to another volume while it runs, and have it use that one from then on.
+
+        The guest sees the same device. `name` is the id of its disk afterwards: the other volume's, or the one it had,
+        where Volume moves a volume and it keeps its id.
+        """
+
+    def cancel_swap(self, server_id: str, volume_id: str, disk: Disk, name: str) -> bool:
+        """End a swap that is under way; whether the guest uses the other volume already, and so cannot go back."""
+
+    def addresses(self, server_id: str) -> dict[str, dict[str, str]]:
+        """Where its volumes and cards are in the machine, by volume and port id: `{"bus": "pci", "address":
+        "0000:03:00.0"}`, on scsi and ide `controller:bus:target:unit`."""
+
     def attach_interface(self, server_id: str, vif: dict[str, Any]) -> None: ...
 
     def detach_interface(self, server_id: str, port_id: str) -> None: ...

@@ -158,3 +158,8 @@ def reimage(session: Session, volume_id: str, image_id: str) -> None:
     """Have a reserved volume filled anew from an image. Raises GiveUp with Volume's reason, Retry."""
     body = {"os-reimage": {"image_id": image_id, "reimage_reserved": True}}
     content(_call(session, "POST", f"/volumes/{_id(volume_id)}/action", body, version=_REIMAGE), "volume")
+
+
+def swapped(session: Session, old_id: str, new_id: str, *, failed: bool = False) -> bool:
+    """Tell Volume how a swap ended; whether it waited for that."""
+    return act(session, old_id, "os-migrate_volume_completion", new_volume=new_id, error=failed)

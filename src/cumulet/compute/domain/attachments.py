@@ -13,14 +13,15 @@ from cumulet.kernel.context import Context
 from cumulet.kernel.errors import Conflict
 from cumulet.kernel.jobs import enqueue
 
-ATTACH, DETACH, SWAP, UNDO = "server.attach_volume", "server.detach_volume", "server.swap_volume", "server.undo_volume"
+ATTACH, DETACH, UNDO = "server.attach_volume", "server.detach_volume", "server.undo_volume"
+SWAP, SWAPPED, SWAP_BACK = "server.swap_volume", "server.swapped_volume", "server.swap_back_volume"
 """The kinds of job. A payload names the row of `block_devices`."""
-ROLL_BACK, SWAP_BACK = "roll_back", "swap_back"
 _SHELVED: Final = ("shelved", "shelved_offloaded")
 _ATTACHABLE: Final = ("active", "paused", "stopped", "resized", "soft-delete", *_SHELVED)
 _DETACHABLE: Final = ("active", "paused", "suspended", "stopped", "resized", "soft-delete", *_SHELVED)
 _SWAPPABLE: Final = ("active", "paused", "resized")
 _DEADLINE_S: Final = 300.0
+_SWAP_DEADLINE_S: Final = 3600.0
 _RESERVED_S: Final = 30
 """How long whoever asked may take to reserve a volume before it counts as gone."""
 
@@ -140,9 +141,11 @@ def enqueue_detach(
     enqueue(connection, jobs, DETACH, payload, subject=server_id, key=device_id, deadline_s=_DEADLINE_S, ctx=ctx)
 
 
-def enqueue_undo(connection: Connection, server_id: str, what: str, given: dict[str, Any]) -> None:
-    payload = {"what": what, "given": given}
-    enqueue(connection, jobs, UNDO, payload, subject=server_id, deadline_s=_DEADLINE_S)
+def enqueue_undo(connection: Connection, server_id: str, kind: str, given: dict[str, Any]) -> None:
+    """`given` is the payload of the job that failed."""
+    enqueue(
+        connection, jobs, kind, {"given": given}, subject=server_id, key=given["device"], deadline_s=_SWAP_DEADLINE_S
+    )
 
 
 def set_delete_on_termination(compute: Compute, server_id: str, volume_id: str, wanted: bool) -> None:
@@ -153,7 +156,16 @@ def set_delete_on_termination(compute: Compute, server_id: str, volume_id: str, 
         block_devices.tell_server(compute, connection, server_id)
 
 
-def swap(compute: Compute, ctx: Context, server_id: str, old_volume: str, new_volume: str) -> None:
+class Swap(NamedTuple):
+    """`kept`: the id by which the server's volume is known afterwards: the new one's, or the old one's where Volume
+    moves a volume and gives the new place its id."""
+
+    old: str
+    new: str
+    kept: str
+
+
+def swap(compute: Compute, ctx: Context, server_id: str, wish: Swap) -> None:
     """Raises Conflict."""
     with compute.db.write() as connection:
         row = servers.load(connection, server_id, lock=True)
@@ -161,13 +173,21 @@ def swap(compute: Compute, ctx: Context, server_id: str, old_volume: str, new_vo
         server_states.require(row, "swap_volume", _SWAPPABLE)
         if row.host is None:
             raise Conflict(f"Instance {server_id} is not ready")
-        device = block_devices.load(connection, server_id, old_volume)
+        device = block_devices.load(connection, server_id, wish.old)
         action_id = servers.begin(compute, connection, ctx, server_id, "swap_volume")
         payload = {
             "device": device.id,
-            "old_volume": old_volume,
-            "new_volume": new_volume,
+            "old_volume": wish.old,
+            "new_volume": wish.new,
+            "kept": wish.kept,
             "action_id": action_id,
         }
-        enqueue(connection, jobs, SWAP, payload, subject=server_id, key=device.id, deadline_s=3600.0, ctx=ctx)
+        deadline_s = _SWAP_DEADLINE_S
+        enqueue(connection, jobs, SWAP, payload, subject=server_id, key=device.id, deadline_s=deadline_s, ctx=ctx)
     compute.wake()
+
+
+def enqueue_swapped(connection: Connection, server_id: str, given: dict[str, Any]) -> None:
+    """The guest uses the new volume and the row says so: what is left is to end the old one's attachment."""
+    deadline_s = _SWAP_DEADLINE_S
+    enqueue(connection, jobs, SWAPPED, given, subject=server_id, key=given["device"], deadline_s=deadline_s)

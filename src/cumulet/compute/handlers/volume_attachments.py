@@ -185,7 +185,10 @@ def _swap(call: Call[Compute], row: Row[Any], old_id: str, new_id: str) -> None:
         )
     if new["size"] < old["size"]:
         raise BadRequest(f"Invalid volume: New volume must be at least as large as the old one: {old['size']} GB.")
-    attachments.swap(call.service, call.ctx, row.id, old_id, new_id)
+    # Where Volume itself moves a volume, the new one is only its other place, and the id stays.
+    moves = new.get("migration_status") == f"target:{old_id}"
+    wish = attachments.Swap(old_id, new_id, old_id if moves else new_id)
+    attachments.swap(call.service, call.ctx, row.id, wish)
 
 
 def delete(call: Call[Compute], server_id: str, volume_id: str) -> Reply:

@@ -13,6 +13,7 @@ from cumulet.compute.jobs import (
     resize,
     shelve,
     snapshot,
+    volume_swaps,
     volumes,
 )
 from cumulet.kernel.jobs import JobRegistry
@@ -20,6 +21,8 @@ from cumulet.kernel.jobs import JobRegistry
 
 def registry() -> JobRegistry:
     made = JobRegistry()
-    for module in (boot, delete, actions, rebuild, snapshot, shelve, resize, live, interfaces, volumes, reclaim):
+    for module in (boot, delete, actions, rebuild, snapshot, shelve, resize, live):
+        module.register(made)
+    for module in (interfaces, volumes, volume_swaps, reclaim):
         module.register(made)
     return made

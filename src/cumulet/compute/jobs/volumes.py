@@ -1,4 +1,4 @@
-"""Volumes plugged into servers and out of them, grown and replaced while they run.
+"""Volumes plugged into servers and out of them, and grown while they run.
 
 An attachment is in the server's row of `block_devices` before Volume hears of it, and leaves it after Volume has ended
 it. So whatever is killed in between, what Volume has can be found and ended.
@@ -18,7 +18,7 @@ from cumulet.kernel.bus import RemoteError
 from cumulet.kernel.jobs import Backoff, GiveUp, Job, JobRegistry
 
 _ATTACH, _DETACH = "compute_attach_volume", "compute_detach_volume"
-_EXTEND, _SWAP = "compute_extend_volume", "compute_swap_volume"
+_EXTEND = "compute_extend_volume"
 _CALL_S = 120.0
 
 
@@ -26,12 +26,11 @@ def register(registry: JobRegistry) -> None:
     backoff = Backoff(0.2, 5.0)
     registry.register(attachments.ATTACH, attach, on_failure=not_attached, backoff=backoff)
     registry.register(attachments.DETACH, detach, on_failure=not_detached, backoff=backoff)
-    registry.register(attachments.SWAP, swap, on_failure=not_swapped, backoff=backoff)
     registry.register(attachments.UNDO, undo, backoff=backoff)
     registry.register(external_events.EXTEND, extend, on_failure=not_extended, backoff=backoff)
 
 
-def _wanted(job: Job, compute: Compute) -> tuple[Row[Any], Row[Any]] | None:
+def wanted(job: Job, compute: Compute) -> tuple[Row[Any], Row[Any]] | None:
     """The server and the disk, None when the server is deleted or about to be: that gives all volumes back."""
     with compute.db.read() as connection:
         row = servers.load_any(connection, job.subject)
@@ -41,14 +40,16 @@ def _wanted(job: Job, compute: Compute) -> tuple[Row[Any], Row[Any]] | None:
     return row, device
 
 
-def _tell(job: Job, compute: Compute, host: str, method: str, **args: Any) -> None:
-    """Raises GiveUp with the host's reason."""
+def tell(
+    job: Job, compute: Compute, host: str, method: str, args: dict[str, Any], *, timeout_s: float = _CALL_S
+) -> Any:
+    """What the host answers. Raises GiveUp with its reason."""
     try:
-        compute.bus.call(
+        return compute.bus.call(
             host,
             f"compute.{method}",
             {"server_id": job.subject, **args},
-            timeout_s=job.remaining_s(_CALL_S),
+            timeout_s=job.remaining_s(timeout_s),
             ctx=job.context(),
             call_id=f"{job.id}-{method}-{job.attempts}",
         )
@@ -72,7 +73,7 @@ def _end(job: Job, compute: Compute, device: Row[Any], event: str, *, gone: bool
 
 
 def attach(job: Job, compute: Compute) -> None:
-    found = _wanted(job, compute)
+    found = wanted(job, compute)
     if found is None:
         return
     row, device = found
@@ -83,9 +84,9 @@ def attach(job: Job, compute: Compute) -> None:
         return
     if row.host is not None:
         device = disks.connect_one(job, compute, device, row.host)
-        if _wanted(job, compute) is None:
+        if wanted(job, compute) is None:
             return
-        _tell(job, compute, row.host, "attach_volume", disk=disks.disk(device))
+        tell(job, compute, row.host, "attach_volume", {"disk": disks.disk(device)})
         volume.complete(compute.session, device.attachment_id)
     _end(job, compute, device, _ATTACH)
 
@@ -111,14 +112,14 @@ def _give_back(job: Job, compute: Compute, device: Row[Any]) -> None:
 
 
 def detach(job: Job, compute: Compute) -> None:
-    found = _wanted(job, compute)
+    found = wanted(job, compute)
     if found is None:
         return
     row, device = found
     if not job.payload["failed"]:
         volume.act(compute.session, device.volume_id, "os-begin_detaching")
     if row.host is not None:
-        _tell(job, compute, row.host, "detach_volume", volume_id=device.volume_id)
+        tell(job, compute, row.host, "detach_volume", {"volume_id": device.volume_id})
     _give_back(job, compute, device)
     _end(job, compute, device, _DETACH, gone=True)
 
@@ -129,7 +130,7 @@ def not_detached(job: Job, compute: Compute, connection: Connection, reason: str
     if row is None or row.deleted:
         return
     ending.enter_event(compute, connection, job, _DETACH, row.host, reason)
-    attachments.enqueue_undo(connection, row.id, attachments.ROLL_BACK, job.payload)
+    attachments.enqueue_undo(connection, row.id, attachments.UNDO, job.payload)
 
 
 # -- size ----------------------------------------------------------------------------------------------------------
@@ -146,7 +147,7 @@ def extend(job: Job, compute: Compute) -> None:
         return
     if row.host is not None:
         size = {"volume_id": device.volume_id, "size_gb": found["size"]}
-        _tell(job, compute, row.host, "extend_volume", **size)
+        tell(job, compute, row.host, "extend_volume", size)
     with compute.db.write() as connection:
         block_devices.change(connection, device.id, volume_size=found["size"])
         ending.enter_event(compute, connection, job, _EXTEND, row.host)
@@ -159,60 +160,12 @@ def not_extended(job: Job, compute: Compute, connection: Connection, reason: str
     ending.enter_event(compute, connection, job, _EXTEND, None if row is None else row.host, reason)
 
 
-# -- another one in its place --------------------------------------------------------------------------------------
-
-
-def swap(job: Job, compute: Compute) -> None:
-    """The guest's writes go to the new volume, which has all of the old one's content, when the host says so."""
-    found = _wanted(job, compute)
-    if found is None:
-        return
-    row, device = found
-    new_id, old_id = job.payload["new_volume"], job.payload["old_volume"]
-    if device.volume_id == old_id:
-        made = _attachment(compute, row, new_id)
-        info = volume.connect(compute.session, made, disks.connector(compute, row.host, device.device_name))
-        target = {**disks.disk(device), "volume_id": new_id, "serial": old_id, "connection": info}
-        _tell(job, compute, row.host, "swap_volume", volume_id=old_id, disk=target)
-        volume.complete(compute.session, made)
-        with compute.db.write() as connection:
-            job.fence(connection)
-            stored = servers.encode(info | {disks.HOST: row.host})
-            values = {"volume_id": new_id, "attachment_id": made, "connection_info": stored}
-            block_devices.change(connection, device.id, **values)
-    for one in volume.attachments(compute.session, row.id, old_id):
-        job.check()
-        volume.detach(compute.session, one["id"])
-    volume.act(compute.session, old_id, "os-migrate_volume_completion", new_volume=new_id, error=False)
-    _end(job, compute, device, _SWAP)
-
-
-def _attachment(compute: Compute, row: Row[Any], volume_id: str) -> str:
-    known = volume.attachments(compute.session, row.id, volume_id)
-    return str(known[0]["id"] if known else volume.attach(compute.session, volume_id, row.id)["id"])
-
-
-def not_swapped(job: Job, compute: Compute, connection: Connection, reason: str) -> None:
-    """The server keeps the old one."""
-    row = servers.load_any(connection, job.subject)
-    ending.enter_event(compute, connection, job, _SWAP, None if row is None else row.host, reason)
-    attachments.enqueue_undo(connection, job.subject, attachments.SWAP_BACK, job.payload)
-
-
 # -- back to what was ----------------------------------------------------------------------------------------------
 
 
 def undo(job: Job, compute: Compute) -> None:
-    """Tell Volume that nothing came of it."""
-    given = job.payload["given"]
+    """Tell Volume that nothing came of a detachment."""
     with compute.db.read() as connection:
-        device = block_devices.by_id(connection, given["device"])
-    if device is None:
-        return
-    if job.payload["what"] == attachments.ROLL_BACK:
+        device = block_devices.by_id(connection, job.payload["given"]["device"])
+    if device is not None:
         volume.act(compute.session, device.volume_id, "os-roll_detaching")
-    elif device.volume_id == given["old_volume"]:
-        for one in volume.attachments(compute.session, job.subject, given["new_volume"]):
-            volume.detach(compute.session, one["id"])
-        completion = {"new_volume": given["new_volume"], "error": True}
-        volume.act(compute.session, given["old_volume"], "os-migrate_volume_completion", **completion)

@@ -328,6 +328,18 @@ class ContainerHypervisor:
     def extend_volume(self, server_id: str, volume_id: str, size_gb: int) -> None:
         self._refuse(server_id, "have volumes")
 
+    def swap_volume(self, server_id: str, volume_id: str, disk: Disk, name: str) -> None:
+        self._refuse(server_id, "have volumes")
+
+    def cancel_swap(self, server_id: str, volume_id: str, disk: Disk, name: str) -> bool:
+        self._folders.load(server_id)
+        return False
+
+    def addresses(self, server_id: str) -> dict[str, dict[str, str]]:
+        """Its cards are no devices on a bus."""
+        self._folders.load(server_id)
+        return {}
+
     def set_password(self, server_id: str, password: str) -> None:
         self._refuse(server_id, "be given a password: it has no guest agent")
 

@@ -14,6 +14,7 @@ from cumulet.agents.compute.folders import CONSOLE_LOG, Record, boot_id
 from cumulet.agents.compute.protocols import Disk, Guest, NoSuchGuest, Resources
 from cumulet.agents.compute.qemu import (
     accelerator,
+    addresses,
     building,
     command,
     diagnostics,
@@ -25,6 +26,7 @@ from cumulet.agents.compute.qemu import (
     rebuilding,
     resizing,
     snapshots,
+    swapping,
     transfer,
 )
 from cumulet.agents.compute.qemu.host import Host
@@ -37,6 +39,7 @@ _TRAITS: Final = (
     "COMPUTE_IMAGE_TYPE_AKI COMPUTE_IMAGE_TYPE_AMI COMPUTE_IMAGE_TYPE_ARI COMPUTE_IMAGE_TYPE_ISO "
     "COMPUTE_IMAGE_TYPE_QCOW2 COMPUTE_IMAGE_TYPE_RAW COMPUTE_NET_ATTACH_INTERFACE COMPUTE_NET_VIF_MODEL_E1000 "
     "COMPUTE_NET_VIF_MODEL_E1000E COMPUTE_NET_VIF_MODEL_RTL8139 COMPUTE_NET_VIF_MODEL_VIRTIO COMPUTE_NODE "
+    "COMPUTE_RESCUE_BFV "
     "COMPUTE_STORAGE_BUS_SCSI COMPUTE_STORAGE_BUS_VIRTIO "
     "COMPUTE_VOLUME_ATTACH_WITH_TAG COMPUTE_VOLUME_EXTEND COMPUTE_NET_ATTACH_INTERFACE_WITH_TAG"
 )
@@ -137,6 +140,7 @@ class QemuHypervisor:
                 raise
 
     def destroy(self, server_id: str) -> None:
+        swapping.interrupt(self.host.folders.of(server_id))
         with self.host.folders.locked(server_id):
             self._remove(server_id)
 
@@ -264,6 +268,18 @@ class QemuHypervisor:
     def extend_volume(self, server_id: str, volume_id: str, size_gb: int) -> None:
         with self._guest(server_id) as record:
             hotplug.extend_volume(self.host, record, volume_id, size_gb)
+
+    def swap_volume(self, server_id: str, volume_id: str, disk: Disk, name: str) -> None:
+        with self._guest(server_id) as record:
+            swapping.swap(self.host, record, volume_id, disk, name)
+
+    def cancel_swap(self, server_id: str, volume_id: str, disk: Disk, name: str) -> bool:
+        swapping.interrupt(self._directory(server_id))
+        with self._guest(server_id) as record:
+            return swapping.is_done(self.host, record, volume_id, disk, name)
+
+    def addresses(self, server_id: str) -> dict[str, dict[str, str]]:
+        return addresses.of(self.host.folders.load(server_id))
 
     def attach_interface(self, server_id: str, vif: dict[str, Any]) -> None:
         with self._guest(server_id) as record:
