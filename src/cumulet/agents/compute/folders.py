@@ -95,11 +95,16 @@ class Folders:
         return self.root / server_id
 
     @contextlib.contextmanager
-    def locked(self, server_id: str) -> Iterator[Path]:
+    def locked(self, server_id: str, *, within_s: float = -1) -> Iterator[Path]:
+        """Raises TimeoutError when somebody is at work on the guest for longer than `within_s` (-1: waits for ever)."""
         with self._guard:
             lock = self._locks.setdefault(server_id, threading.RLock())
-        with lock:
+        if not lock.acquire(timeout=within_s):
+            raise TimeoutError(f"somebody is at work on guest {server_id}")
+        try:
             yield self.of(server_id)
+        finally:
+            lock.release()
 
     def load(self, server_id: str) -> Record:
         """Raises NoSuchGuest."""

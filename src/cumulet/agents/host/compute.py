@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cumulet.agents.compute.agent import Agent
+from cumulet.agents.volume.protocols import OpenDisks
 from cumulet.kernel.bus import Bus, Method
 from cumulet.kernel.context import Context
 
@@ -46,9 +47,11 @@ class _OwnServer:
 
 
 class ComputePart:
-    """Reports and answers for a host's hypervisor. `make` makes the agent on the bus it is given."""
+    """Reports and answers for a host's hypervisor. `make` makes the agent on the bus it is given. `disks`: what the
+    volume agent may ask of the hypervisor, if that can follow its volumes' snapshots."""
 
-    def __init__(self, bus: Bus, make: Callable[[Bus], Agent]) -> None:
+    def __init__(self, bus: Bus, make: Callable[[Bus], Agent], disks: OpenDisks | None = None) -> None:
+        self.disks = disks
         self._agent = make(_OwnServer(bus))
 
     def methods(self) -> Mapping[str, Method]:

@@ -10,6 +10,7 @@ from typing import Final
 from oslo_config import cfg
 
 from cumulet.agents.host import real, wiring
+from cumulet.agents.host.compute import ComputePart
 from cumulet.agents.host.parts import Hosts, Part
 from cumulet.agents.host.volume import volume_part
 from cumulet.kernel import config
@@ -52,7 +53,8 @@ def run(
                 parts[host] = real.real_parts(bus, host, folder, settings, kinds)
             if "volume" in kinds:
                 for host, others in parts.items():
-                    others.append(volume_part(bus, host, settings))
+                    disks = next((part.disks for part in others if isinstance(part, ComputePart)), None)
+                    others.append(volume_part(bus, host, settings, disks))
         Hosts(bus, parts).run(stop)
     finally:
         bus.close()

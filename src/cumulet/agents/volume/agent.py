@@ -160,9 +160,12 @@ class Agent:
         connector: dict[str, Any],
         mode: str = "rw",
         key: str | None = None,
+        shared: bool = False,
     ) -> Any:
-        """`connector` may have any other fields too: clients send what they have."""
-        known = msgspec.convert({name: connector.get(name) for name in ("host", "ip", "mountpoint")}, Connector)
+        """`connector` may have any other fields too: clients send what they have. `shared`: other guests may have the
+        volume attached at the same time."""
+        said = {name: connector.get(name) for name in ("host", "ip", "mountpoint")}
+        known = msgspec.convert({**said, "shared": shared}, Connector)
         with self._locks.alone(volume_id):
             return self._driver(backend).connect(volume_id, attachment_id, known, mode, key)
 

@@ -21,7 +21,22 @@ USER: Final = "cumulet"
 _EXPORT: Final = "volume"
 _TRIES: Final = 200
 _BACKLOG: Final = 16
+_FAR: Final = "far"
+_RECONNECT_S: Final = 60
 _OLD_PORT_S: Final = 10.0
+
+
+_GROUP: Final = """\
+-----BEGIN DH PARAMETERS-----
+MIIBCAKCAQEA//////////+t+FRYortKmq/cViAnPTzx2LnFg84tNpWp4TZBFGQz
++8yTnc4kmz75fS/jY2MMddj2gbICrsRhetPfHtXV/WVhJDP1H18GbtCFY2VVPe0a
+87VXE15/V8k1mE8McODmi3fipona8+/och3xWKE2rec1MKzKT0g6eXq8CrGCsyT7
+YdEIqUuyyOP7uWrat2DX9GgdT0Kj3jlN9K5W7edjcrsZCwenyO4KbXCeAvzhzffi
+7MA0BM0oNC9hkXL+nOmFg/+OTxIy7vKBg8P+OxtMb61zO7X8vC7CIAXFjvGDfRaD
+ssbzSibBsu/6iGtCOGEoXJf//////////wIBAg==
+-----END DH PARAMETERS-----
+"""
+"""RFC 7919's group ffdhe2048. A daemon that is given none computes one at each start, which takes seconds."""
 
 
 class Served(msgspec.Struct):
@@ -46,10 +61,7 @@ class Exports:
 
     def of(self, volume_id: str) -> Served | None:
         """What is served of a volume, whether or not its daemon lives."""
-        try:
-            return msgspec.json.decode((self._folder / volume_id / "spec").read_bytes(), type=Served)
-        except FileNotFoundError:
-            return None
+        return _spec(self._folder / volume_id)
 
     def is_alive(self, volume_id: str) -> bool:
         return Daemon(self._folder / volume_id).pid() is not None
@@ -61,30 +73,76 @@ class Exports:
         from read-only to writable when that is asked for."""
         folder = self._folder / volume_id
         served = self.of(volume_id)
-        if served is not None and self.is_alive(volume_id) and (served.writable or not writable):
-            return self._told(volume_id, served)
+        if served is None or not self.is_alive(volume_id) or (writable and not served.writable):
+            unix = local if served is None else served.port is None
+            served = self._serve(volume_id, path, format_, writable=writable, unix=unix, key=key, before=served)
+        if served.port is None and not local:
+            return self._told(volume_id, self._relay(folder, served))
+        return self._told(volume_id, served)
+
+    def _serve(
+        self,
+        volume_id: str,
+        path: Path,
+        format_: str,
+        *,
+        writable: bool,
+        unix: bool,
+        key: str | None,
+        before: Served | None,
+    ) -> Served:
+        folder = self._folder / volume_id
         Daemon(folder).stop()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         wanted = Served(
             path=str(path),
             format=format_,
             export=f"volume-{volume_id}",
-            writable=writable or (served is not None and served.writable),
+            writable=writable or (before is not None and before.writable),
             encrypted=key is not None,
-            port=served.port if served is not None else None,
+            port=before.port if before is not None else None,
         )
-        self._start(folder, wanted, local and (served is None or served.port is None), key)
-        return self._told(volume_id, wanted)
+        node = description(path, format_, wanted.writable, wanted.encrypted, "disk")
+        self._start(folder, folder, wanted, node, unix, key)
+        return wanted
 
-    def _start(self, folder: Path, wanted: Served, local: bool, key: str | None) -> None:
-        """Raises Refused when no port is free."""
+    def _relay(self, folder: Path, served: Served) -> Served:
+        """A daemon serves at one place. So what guests of this host reach at a Unix socket, others reach through a
+        second daemon, which is a client of the first."""
+        far = folder / _FAR
+        known = _spec(far)
+        if known is not None and Daemon(far).pid() is not None and (known.writable or not served.writable):
+            return known
+        Daemon(far).stop()
+        far.mkdir(mode=0o700, exist_ok=True)
+        wanted = msgspec.structs.replace(served, port=None if known is None else known.port)
+        node = {
+            "driver": "nbd",
+            "node-name": "disk",
+            "server": {"type": "unix", "path": str(folder / "nbd")},
+            "export": served.export,
+            "reconnect-delay": _RECONNECT_S,
+            "read-only": not served.writable,
+            "discard": "unmap",
+        }
+        self._start(folder, far, wanted, node, False, None)
+        return wanted
+
+    def mend(self, volume_id: str) -> None:
+        """Start again what others reach a volume through, if that has died."""
+        folder, served = self._folder / volume_id, self.of(volume_id)
+        if served is not None and _spec(folder / _FAR) is not None:
+            self._relay(folder, served)
+
+    def _start(self, folder: Path, at: Path, wanted: Served, node: dict[str, Any], unix: bool, key: str | None) -> None:
+        """A daemon below `at`; the export's key is in `folder`. Raises Refused when no port is free."""
         with contextlib.ExitStack() as stack:
-            listener = None if local else stack.enter_context(self._listener(wanted.port))
+            listener = None if unix else stack.enter_context(self._listener(wanted.port))
             wanted.port = None if listener is None else listener.getsockname()[1]
             inherited = [] if listener is None else [listener.fileno()]
-            arguments = self._arguments(folder, wanted, inherited)
-            Daemon(folder).start(arguments, {"key": key} if key is not None else {}, inherited)
-            write_durably(folder / "spec", msgspec.json.encode(wanted))
+            arguments = ["--blockdev", msgspec.json.encode(node).decode(), *self._arguments(folder, wanted, inherited)]
+            Daemon(at).start(arguments, {"key": key} if key is not None else {}, inherited)
+            write_durably(at / "spec", msgspec.json.encode(wanted))
 
     def _listener(self, before: int | None) -> socket.socket:
         """A socket at the port it had before, or at a free one, for the daemon to accept at.
@@ -117,8 +175,7 @@ class Exports:
         return listener
 
     def _arguments(self, folder: Path, wanted: Served, inherited: list[int]) -> list[str]:
-        node = description(Path(wanted.path), wanted.format, wanted.writable, wanted.encrypted, "disk")
-        arguments = ["--blockdev", msgspec.json.encode(node).decode()]
+        arguments: list[str] = []
         if wanted.port is None:
             arguments += ["--nbd-server", f"addr.type=unix,addr.path={folder / 'nbd'}"]
             (folder / "nbd").unlink(missing_ok=True)
@@ -137,6 +194,7 @@ class Exports:
         file = folder / "tls" / "keys.psk"
         if not file.exists():
             file.parent.mkdir(mode=0o700, exist_ok=True)
+            write_durably(file.with_name("dh-params.pem"), _GROUP.encode())
             write_durably(file, f"{USER}:{secrets.token_hex(32)}\n".encode())
         return file.read_text().strip().partition(":")[2]
 
@@ -153,6 +211,7 @@ class Exports:
         """End it: what clients wrote and flushed is in the file."""
         folder = self._folder / volume_id
         if folder.exists():
+            Daemon(folder / _FAR).stop()  # it writes out to the other, which writes to the disk
             Daemon(folder).stop()
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -185,6 +244,10 @@ class Exports:
             _resize(daemon, node, size)
         finally:
             daemon.ask(("block-export-add", export))
+        far = self._folder / volume_id / _FAR
+        if _spec(far) is not None:  # a client that exports in turn stays as small as it was
+            Daemon(far).stop()
+            self._relay(self._folder / volume_id, served)
 
     @staticmethod
     def _top(daemon: Daemon, served: Served) -> str:
@@ -194,6 +257,13 @@ class Exports:
             return str(exports[0]["node-name"])
         name = _node_of(Path(served.path))
         return name if name in _nodes(daemon) else "disk"
+
+
+def _spec(folder: Path) -> Served | None:
+    try:
+        return msgspec.json.decode((folder / "spec").read_bytes(), type=Served)
+    except FileNotFoundError:
+        return None
 
 
 def _node_of(overlay: Path) -> str:

@@ -44,7 +44,11 @@ BACKEND_OPTS = [
     cfg.StrOpt("nfs_mount_point_base", help="For NfsDriver: where the share is mounted."),
     cfg.BoolOpt("nfs_qcow2_volumes", default=True),
     cfg.StrOpt("volume_format", choices=["qcow2", "raw"], help="Default: qcow2, or what nfs_qcow2_volumes says."),
-    cfg.BoolOpt("nbd_local", default=True, help="Serve volumes to guests of the same host too; false: as files."),
+    cfg.BoolOpt(
+        "nbd_local",
+        help="Serve volumes to guests of the same host too; false: as files. Default: as files that are qcow2, where "
+        "the hypervisor can follow snapshots.",
+    ),
     cfg.BoolOpt("nbd_tls", default=True, help="Serve volumes to other hosts inside TLS only."),
     cfg.PortOpt("nbd_first_port", default=10810),
     cfg.StrOpt("target_ip_address", help="Where exports listen. Default: my_ip."),

@@ -19,7 +19,7 @@ is deleted rightly. Sizes are GiB, times seconds. What is raised arrives as `Rem
 | volume.delete_snapshot | snapshot_id, volume_id | |
 | volume.revert | volume_id, snapshot_id, key | |
 | volume.upload_image | volume_id, image: Upload, key | Uploaded |
-| volume.connect | volume_id, attachment_id, connector, mode (rw, ro), key | connection_info |
+| volume.connect | volume_id, attachment_id, connector, mode (rw, ro), key, shared | connection_info |
 | volume.disconnect | volume_id, attachment_id | |
 | volume.migrate_out | volume_id, migration_id, connector (the target's), key | connection_info, for migrate_in |
 | volume.migrate_in | volume, source (what migrate_out returned), source_key | Made |
@@ -41,7 +41,7 @@ and `volume.delete` on the source. Docs: docs/volume-backends.md has the connect
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -126,6 +126,7 @@ class Connector(Struct, frozen=True):
     mountpoint: str | None = None
     multipath: bool = False
     initiator: str | None = None
+    shared: bool = False  # several guests may have the volume attached at a time
 
 
 class Made(Struct, frozen=True):
@@ -259,11 +260,22 @@ class BlockDevice(Protocol):
 
 
 class OpenDisks(Protocol):
-    """The hypervisor of the same host, as far as a back end needs it for volumes that guests have open."""
+    """The hypervisor of the same host, as far as a back end needs it for volumes that guests have open as files.
 
-    def switch(self, path: Path, overlay: Path) -> None:
-        """Have the guest that writes to `path` flush and write to `overlay` from now on, which exists and has it as
-        its backing file. Repeating it is right."""
+    Repeating a call is right. Raises InUse when the guest cannot be told.
+    """
+
+    def switch(self, path: Path, below: Path) -> None:
+        """`path` is a new layer upon what had that name before and is called `below` now: have the guest that opened
+        it then flush and write to the new one. A guest that is off, and none at all, is right: it opens `path`."""
+
+    def hand_over(self, path: Path, connection: dict[str, Any], ready: Callable[[], None]) -> bool:
+        """Have the guest use `connection` instead of `path`, now and at every later start. False: no guest of this host
+        uses either.
+
+        What runs has its writes in both first; when both hold the same, `ready` is called, and from then on the
+        connection's alone counts. Of a guest that is off the connection serves `path` itself.
+        """
 
 
 class VolumeDriver(Protocol):

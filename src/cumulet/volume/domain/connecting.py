@@ -30,6 +30,7 @@ def connect(
     if row.host is None:
         raise BadRequest(f"Invalid volume: Volume {row.id} is on no back end.")
     args = {"volume_id": row.name_id or row.id, "attachment_id": attachment_id, "connector": connector, "mode": mode}
+    args["shared"] = bool(row.multiattach)
     if row.encryption_key_id is not None and volume.keys is not None:
         with volume.db.read() as connection:
             args["key"] = volume.keys.passphrase(connection, row.encryption_key_id)

@@ -30,6 +30,7 @@ def reconnect(job: Job, volume: Volume) -> None:
             "attachment_id": each.id,
             "connector": volumes.decode(each.connector) or {},
             "mode": each.attach_mode or "rw",
+            "shared": bool(row.multiattach),
         }
         given |= {} if key is None else {"key": key}
         info = backend.call(job, volume, row.host, "connect", given, step=each.id)

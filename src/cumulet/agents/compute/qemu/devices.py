@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 from cumulet.agents.compute.folders import Card, Drive, Record
 from cumulet.agents.compute.qemu import command
@@ -23,6 +24,17 @@ def plug_disk(monitor: Monitor, drive: Drive, record: Record) -> None:
     except MonitorError:
         monitor.ask("blockdev-del", node_name=drive.node["node-name"])
         raise
+
+
+def block_of(monitor: Monitor, device: str) -> dict[str, Any] | None:
+    """What a disk reads and writes now, as `query-block` tells it (`node-name`, `image`): another node than it was
+    plugged in with after a snapshot of its volume. None when it is not plugged in."""
+    place = f"/machine/peripheral/{device}"
+    for block in monitor.ask("query-block"):
+        if "inserted" in block and (block.get("qdev", "") + "/").startswith(place + "/"):
+            inserted: dict[str, Any] = block["inserted"]
+            return inserted
+    return None
 
 
 def has_device(monitor: Monitor, device: str) -> bool:

@@ -99,7 +99,7 @@ def extend_volume(host: Host, record: Record, volume_id: str, size_gb: int) -> N
     while True:
         try:
             with processes.monitor(directory) as monitor:
-                monitor.ask("block_resize", node_name=drive.node["node-name"], size=size_gb * GB)
+                monitor.ask("block_resize", node_name=_node_now(monitor, drive), size=size_gb * GB)
             return
         except MonitorError:
             if time.monotonic() > deadline:
@@ -111,9 +111,14 @@ def extend_volume(host: Host, record: Record, volume_id: str, size_gb: int) -> N
 def _have_it_read(directory: Path, drive: Drive) -> None:
     """An NBD client learns of a new size when it connects again, and it does so at its next request: of an idle guest
     there is none."""
-    command = f'qemu-io {drive.node["node-name"]} "read 0 512"'
     with contextlib.suppress(MonitorError), processes.monitor(directory) as monitor:
+        command = f'qemu-io {_node_now(monitor, drive)} "read 0 512"'
         monitor.ask("human-monitor-command", command_line=command)
+
+
+def _node_now(monitor: Monitor, drive: Drive) -> str:
+    block = devices.block_of(monitor, drive.id)
+    return str(drive.node["node-name"] if block is None else block["node-name"])
 
 
 def attach_interface(host: Host, record: Record, vif: dict[str, Any]) -> None:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cumulet.agents.volume.exports import Exports
+from cumulet.agents.volume.file.heads import Heads
 from cumulet.agents.volume.file.keeping import Keeping
-from cumulet.agents.volume.file.layers import GIB, Layers, format_of, new_name
+from cumulet.agents.volume.file.layers import GIB, Layers, format_of
 from cumulet.agents.volume.file.managing import Managing
 from cumulet.agents.volume.file.options import FileOptions
-from cumulet.agents.volume.file.records import Frozen, Pending, Record, Records
+from cumulet.agents.volume.file.records import Frozen, Record, Records
 from cumulet.agents.volume.file.reporting import report_of
 from cumulet.agents.volume.locks import Locks
 from cumulet.agents.volume.protocols import (
@@ -43,12 +44,12 @@ class FileDriver:
     def __init__(self, options: FileOptions, disks: OpenDisks | None = None) -> None:
         options.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._options = options
-        self._disks = disks
         self._layers = Layers(options.folder / "layers")
         self._records = Records(options.folder / "volumes" / options.host)
         self._exports = Exports(
             options.exports_folder, address=options.address, first_port=options.first_port, tls=options.tls
         )
+        self._heads = Heads(options, self._layers, self._records, self._exports, disks)
         self._locks = Locks()
         self._keeping = Keeping(options.folder, self._layers, self._records, self._locks)
         self._managing = Managing(options.folder, self._layers, self._records)
@@ -71,17 +72,16 @@ class FileDriver:
     def clone(self, volume: Volume, source_id: str) -> Made:
         """A chain where that is cheap; a copy of raw and of encrypted volumes, and for encrypted ones."""
         with self._locks.alone(source_id):
-            source = self._settled(source_id)
+            source = self._heads.settled(source_id)
             if self._records.find(volume.id) is None and self._shares(source, volume):
-                shared = source.head
-                self._freeze(source_id, source, None)
+                shared = self._heads.freeze(source_id, source, None)
                 return self._make(volume, lambda: self._layers.overlay(shared, volume.size_gb))
-            self._must_be_still(source_id, source)
+            self._heads.must_be_still(source_id, source)
             return self._make(volume, lambda: self._copy_of(source.head, source, volume))
 
     def from_snapshot(self, volume: Volume, snapshot_id: str, source_id: str) -> Made:
         with self._locks.alone(source_id):
-            source = self._settled(source_id)
+            source = self._heads.settled(source_id)
             frozen = source.frozen(snapshot_id)
             if self._shares(source, volume):
                 return self._make(volume, lambda: self._layers.overlay(frozen.layer, volume.size_gb))
@@ -127,7 +127,7 @@ class FileDriver:
 
     def extend(self, volume_id: str, size_gb: int, key: str | None = None) -> Extended:
         with self._locks.alone(volume_id):
-            record = self._settled(volume_id)
+            record = self._heads.settled(volume_id)
             if size_gb > record.size_gb:
                 record.size_gb, record.grows = size_gb, True
                 self._records.put(volume_id, record)
@@ -151,13 +151,13 @@ class FileDriver:
 
     def create_snapshot(self, snapshot_id: str, volume_id: str, key: str | None = None) -> None:
         with self._locks.alone(volume_id):
-            record = self._settled(volume_id)
+            record = self._heads.settled(volume_id)
             if snapshot_id in record.snapshots:
                 return
             if not record.encrypted:
-                self._freeze(volume_id, record, snapshot_id)
+                self._heads.freeze(volume_id, record, snapshot_id)
                 return
-            self._must_be_still(volume_id, record)
+            self._heads.must_be_still(volume_id, record)
             head = self._layers.path(record.head)
             with self._keeping.undisturbed():
                 copy = self._layers.copy(head, "qcow2", record.size_gb, "qcow2", source_key=key, key=key)
@@ -167,16 +167,16 @@ class FileDriver:
     def delete_snapshot(self, snapshot_id: str, volume_id: str) -> None:
         with self._locks.alone(volume_id):
             if self._records.find(volume_id) is not None:
-                record = self._settled(volume_id)
+                record = self._heads.settled(volume_id)
                 if record.snapshots.pop(snapshot_id, None) is not None:
                     self._records.put(volume_id, record)
             self._keeping.collect()
 
     def revert(self, volume_id: str, snapshot_id: str, key: str | None = None) -> None:
         with self._locks.alone(volume_id):
-            record = self._settled(volume_id)
+            record = self._heads.settled(volume_id)
             frozen = record.frozen(snapshot_id)
-            self._must_be_still(volume_id, record)
+            self._heads.must_be_still(volume_id, record)
             with self._keeping.undisturbed():
                 if record.encrypted:
                     source = self._layers.path(frozen.layer)
@@ -186,85 +186,32 @@ class FileDriver:
                 self._records.put(volume_id, record)
             self._keeping.collect()
 
-    def _freeze(self, volume_id: str, record: Record, snapshot_id: str | None) -> None:
-        """From now on writes go to a new layer. Raises InUse when a guest cannot be told so."""
-        if record.attachments and not self._exports.is_alive(volume_id) and self._disks is None:
-            self._must_be_still(volume_id, record)
-            raise InUse(f"Volume {volume_id} is attached, and nothing tells its guest of a snapshot.")
-        record.pending = Pending(new_name("qcow2"), snapshot_id)
-        self._records.put(volume_id, record)
-        self._settle(volume_id, record)
-
-    def _settled(self, volume_id: str) -> Record:
-        """The record, with what was begun and not finished at its end."""
-        record = self._records.get(volume_id)
-        if record.pending is not None:
-            self._settle(volume_id, record)
-        return record
-
-    def _settle(self, volume_id: str, record: Record) -> None:
-        pending = record.pending
-        if pending is None:
-            return
-        layer = self._layers.overlay(record.head, record.size_gb, pending.layer)
-        if self._exports.is_alive(volume_id):
-            self._exports.switch(volume_id, self._layers.path(layer))
-        elif record.attachments and self._disks is not None:
-            self._disks.switch(self._layers.path(record.head), self._layers.path(layer))
-        elif self._layers.is_open(record.head):
-            record.pending = None
-            self._records.put(volume_id, record)
-            raise InUse(f"A guest writes to volume {volume_id}.")
-        if pending.snapshot_id is not None:
-            record.snapshots[pending.snapshot_id] = Frozen(record.head, record.size_gb)
-        record.head, record.pending = layer, None
-        self._records.put(volume_id, record)
-
-    def _must_be_still(self, volume_id: str, record: Record) -> None:
-        if self._exports.is_alive(volume_id) or self._layers.is_open(record.head):
-            raise InUse(f"Volume {volume_id} is attached.")
-
     # -- reaching them ---------------------------------------------------------------------------------------------
 
     def connect(
         self, volume_id: str, attachment_id: str, connector: Connector, mode: str, key: str | None = None
     ) -> dict[str, Any]:
         with self._locks.alone(volume_id):
-            record = self._settled(volume_id)
-            same_host = connector.host in (None, self._options.host)
-            sees_file = (same_host and not self._options.nbd_local) or self._options.shared
-            # An encrypted volume is opened by this host's own daemon, so its key goes to nobody else.
-            direct = sees_file and not record.encrypted and self._exports.of(volume_id) is None
-            head = self._layers.path(record.head)
+            record = self._heads.settled(volume_id)
+            direct = self._heads.is_direct(volume_id, record, connector)
             if not direct and "local" in record.attachments.values():
-                raise InUse(f"Volume {volume_id} is attached as a file; another host cannot join.")
+                self._heads.to_export(volume_id, record)
             if record.attachments.get(attachment_id) is None:
                 record.attachments[attachment_id] = "local" if direct else "nbd"
                 self._records.put(volume_id, record)
-            told: dict[str, Any]
+            head, format_ = self._layers.path(record.head), format_of(record.head)
             if direct:
-                told = {"path": str(head), "device_path": str(head), "format": format_of(record.head)}
+                told: dict[str, Any] = {"path": str(head), "device_path": str(head), "format": format_}
             else:
-                opened = self._exports.open(
-                    volume_id, head, format_of(record.head), writable=mode == "rw", local=same_host, key=key
-                )
-                told = {**opened, "format": "raw", "decrypted": record.encrypted}
-            data = {
-                **told,
-                "volume_id": volume_id,
-                "access_mode": mode,
-                "encrypted": False,
-                "qos_specs": None,
-                "discard": True,
-                "size": record.size_gb * GIB,
-            }
-            return {"driver_volume_type": "local" if direct else "nbd", "data": data}
+                local = connector.host in (None, self._options.host)
+                told = self._exports.open(volume_id, head, format_, writable=mode == "rw", local=local, key=key)
+            return self._heads.connection(volume_id, record, told, mode)
 
     def disconnect(self, volume_id: str, attachment_id: str) -> None:
         with self._locks.alone(volume_id):
             if self._records.find(volume_id) is None:
                 return
-            record = self._settled(volume_id)
+            record = self._heads.settled(volume_id)
             if record.attachments.pop(attachment_id, None) is not None:
                 self._records.put(volume_id, record)
             if "nbd" not in record.attachments.values():
@@ -285,18 +232,18 @@ class FileDriver:
     ) -> tuple[str, int]:
         """A layer that nobody else changes while `stack` is open, and the size of what it shows."""
         with self._locks.alone(volume_id):
-            record = self._settled(volume_id)
+            record = self._heads.settled(volume_id)
             layer, size_gb = record.head, record.size_gb
             if snapshot_id is not None:
                 layer, size_gb = record.frozen(snapshot_id).layer, record.frozen(snapshot_id).size_gb
             elif writable:
-                self._must_be_still(volume_id, record)
+                self._heads.must_be_still(volume_id, record)
             elif record.attachments:
                 # A moment's picture: what the guest writes from now on goes to a layer above.
                 if record.encrypted:
-                    self._must_be_still(volume_id, record)
+                    self._heads.must_be_still(volume_id, record)
                 else:
-                    self._freeze(volume_id, record, None)
+                    layer = self._heads.freeze(volume_id, record, None)
             stack.enter_context(self._keeping.used(layer))
         return layer, size_gb
 
@@ -335,7 +282,7 @@ class FileDriver:
             with self._locks.unless_busy(volume_id) as held:
                 if held:
                     with contextlib.suppress(Refused):  # in use: the next one tries again
-                        self._settled(volume_id)
+                        self._heads.settled(volume_id)
                     if self._restore_export(volume_id, record):
                         lost.append(volume_id)
         self._keeping.collect()
@@ -346,6 +293,8 @@ class FileDriver:
         """Serve again what a daemon that died has served; whether that needs a key, which only the engine has."""
         served = self._exports.of(volume_id)
         if served is None or self._exports.is_alive(volume_id):
+            with contextlib.suppress(Refused):
+                self._exports.mend(volume_id)
             return False
         if "nbd" not in record.attachments.values():
             self._exports.close(volume_id)

@@ -116,7 +116,12 @@ class Keeping:
     def _lone_parent(self, record: Record, users: _Users) -> str | None:
         """The layer right below the head, if only the head stands upon it and nobody reads it."""
         head = record.head
-        if record.pending is not None or record.encrypted or not self._layers.path(head).exists():
+        if (
+            record.pending is not None
+            or record.moving is not None
+            or record.encrypted
+            or not self._layers.path(head).exists()
+        ):
             return None
         below = self._layers.below(head)
         if below is None or users.above[below] != 1 or users.above[head]:

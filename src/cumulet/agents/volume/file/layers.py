@@ -64,6 +64,31 @@ class Layers:
 
         return self._made(layer, make)
 
+    def cover(self, head: str, frozen: str, size_gb: int) -> None:
+        """Put a new layer on top of `head` under this very name; what was there is called `frozen` from now on. At each
+        moment there is a file `head` that shows everything. Repeating it is right."""
+        top, below = self.path(head), self.path(frozen)
+        if not below.exists():
+            below.hardlink_to(top)
+            sync_directory(self.folder)
+        if not top.samefile(below):
+            return
+
+        def make(path: Path) -> None:
+            size = str(size_gb * GIB)
+            qemu.img("create", "-q", "-u", "-f", "qcow2", "-b", frozen, "-F", format_of(frozen), path, size)
+
+        self._made(head, make)
+
+    def uncover(self, head: str, frozen: str) -> None:
+        """Take back what `cover` did, while nobody has written to the new layer."""
+        aside = self.folder / f"{_ASIDE}{os.getpid()}-{head}"
+        aside.hardlink_to(self.path(frozen))
+        aside.replace(self.path(head))
+        aside.unlink(missing_ok=True)  # still there when both were the same file
+        self.path(frozen).unlink()
+        sync_directory(self.folder)
+
     def copy(
         self,
         source: Path,

@@ -11,7 +11,8 @@ class FileOptions:
     """`folder` holds the data, `exports_folder` (of this host alone) what is served to others.
 
     `shared`: every host mounts `folder` at the same place, so all open files directly. `nbd_local`: guests of this host
-    too get an export instead of the file. `address`, `first_port`: where exports listen.
+    too get an export instead of the file; None: where their hypervisor cannot follow snapshots. `address`,
+    `first_port`: where exports listen.
     """
 
     name: str
@@ -21,7 +22,7 @@ class FileOptions:
     volume_backend_name: str
     format: str = "qcow2"
     shared: bool = False
-    nbd_local: bool = False
+    nbd_local: bool | None = False
     tls: bool = True
     address: str = "127.0.0.1"
     first_port: int = 10810

@@ -23,10 +23,18 @@ class Frozen(msgspec.Struct):
 
 class Pending(msgspec.Struct):
     """A step that was begun: writing is to go on in `layer`, and what is there now becomes `snapshot_id` (None: it is
-    only shared with a clone)."""
+    only shared with a clone). `keeps_name`: the new layer gets the head's name, what is there now is called `layer`."""
 
     layer: str
     snapshot_id: str | None = None
+    keeps_name: bool = False
+
+
+class Moving(msgspec.Struct):
+    """A guest that was to open the file `of` is on its way to an export of the layer `to` (the same: it is off)."""
+
+    of: str
+    to: str
 
 
 class Record(msgspec.Struct):
@@ -38,12 +46,15 @@ class Record(msgspec.Struct):
     snapshots: dict[str, Frozen] = {}
     attachments: dict[str, str] = {}
     pending: Pending | None = None
+    moving: Moving | None = None
     grows: bool = False  # the file is to have `size_gb` as soon as nobody has it open
 
     def layers(self) -> set[str]:
         """Those it needs, without what they stand upon."""
         needed = {self.head, *(frozen.layer for frozen in self.snapshots.values())}
-        return needed | ({self.pending.layer} if self.pending else set())
+        if self.pending is not None:
+            needed.add(self.pending.layer)
+        return needed | ({self.moving.of, self.moving.to} if self.moving is not None else set())
 
     def frozen(self, snapshot_id: str) -> Frozen:
         found = self.snapshots.get(snapshot_id)
