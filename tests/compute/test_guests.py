@@ -102,7 +102,7 @@ def _report(cloud: Cloud, found: dict[str, int], later_s: int = 60) -> list[str]
     now = cloud.service.now
     cloud.service.now = lambda: now() + later_s * 1_000_000
     try:
-        return guests.reconcile(cloud.service, "node1", found)
+        return guests.reconcile(cloud.service, {"node1": found}).get("node1", [])
     finally:
         cloud.service.now = now
 
@@ -132,7 +132,7 @@ def test_a_guest_on_its_way_is_left_alone(running: Cloud) -> None:
     source = server["OS-EXT-SRV-ATTR:host"]
     running.act(server["id"], "migrate", token="admin")
     assert running.settled(server["id"])["status"] == "VERIFY_RESIZE"
-    assert guests.reconcile(running.service, source, {server["id"]: 4}) == []
+    assert guests.reconcile(running.service, {source: {server["id"]: 4}}) == {}
     running.act(server["id"], "confirmResize", status=204)
     running.until(lambda: running.show(server["id"])["status"] == "ACTIVE")
-    assert guests.reconcile(running.service, source, {server["id"]: 4}) == [server["id"]]
+    assert guests.reconcile(running.service, {source: {server["id"]: 4}}) == {source: [server["id"]]}

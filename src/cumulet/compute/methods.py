@@ -1,17 +1,28 @@
-"""What the engine answers to compute agents over the bus. Agents have no database: the engine writes for them."""
+"""What the engine answers to compute agents over the bus. Agents have no database: the engine writes for them.
+
+- `compute.report(report)`: one host lives and has these resources and guests.
+- `compute.reports(reports)`: the same of many hosts that one process plays.
+- `compute.beat(hosts)`: hosts live and are as they were. Returns `{"unknown"}`: those that have to report in full.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
 
-from cumulet.compute.clients import placement
+from cumulet.compute.clients.providers import Providers, Stock
 from cumulet.compute.domain import guests, nodes, services
+from cumulet.compute.domain.nodes import Known, Seen
 from cumulet.compute.service import Compute
 from cumulet.kernel.bus import Method
 from cumulet.kernel.bus.contract import Call
+from cumulet.kernel.jobs import GiveUp, Retry
+
+log = logging.getLogger(__name__)
 
 _Size = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
@@ -35,7 +46,8 @@ class Report(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def methods(compute: Compute) -> Mapping[str, Method]:
-    return {"compute.report": Reports(compute).report}
+    reports = Reports(compute)
+    return {"compute.report": reports.report, "compute.reports": reports.reports, "compute.beat": reports.beat}
 
 
 class Reports:
@@ -43,42 +55,70 @@ class Reports:
 
     def __init__(self, compute: Compute) -> None:
         self._compute = compute
-        self._told: dict[str, dict[str, Any]] = {}
+        self._told: dict[str, bytes] = {}  # by node id: a digest of its stock, which thousands of hosts can afford
+        self._providers: Providers | None = None
 
     def report(self, call: Call, report: dict[str, Any]) -> dict[str, Any]:
         """A host lives, and has these resources and guests. Raises ValueError for a malformed report.
 
         Returns `{"node_id", "destroy"}`: the latter are ids of guests that are to go.
         """
-        compute = self._compute
         given = msgspec.convert(report, Report)
-        services.report(compute, given.host, services.COMPUTE, "compute", 1)
-        node_id = nodes.report(compute, given.host, given.node, _columns(given))
-        inventories = _inventories(given)
-        if self._told.get(node_id) != inventories:
-            placement.ensure_provider(compute.session, node_id, given.node, inventories)
-            self._told[node_id] = inventories
-        leftovers = [] if given.guests is None else guests.reconcile(compute, given.host, given.guests)
-        return {"node_id": node_id, "destroy": leftovers}
+        known = nodes.report_all(self._compute, [_seen(given)])[given.node]
+        self._tell(given, known)
+        return {"node_id": known.id, "destroy": self._reconcile([given]).get(given.host, [])}
+
+    def reports(self, call: Call, reports: list[dict[str, Any]]) -> dict[str, Any]:
+        """As `report`, of many. Returns `{"destroy": {host: [server id]}, "again": [host]}`.
+
+        Hosts in `again` could not be entered in Placement and have to report once more.
+        """
+        given = msgspec.convert(reports, list[Report])
+        known = nodes.report_all(self._compute, [_seen(one) for one in given])
+        again = []
+        for one in given:
+            try:
+                self._tell(one, known[one.node])
+            except (GiveUp, Retry) as error:
+                log.warning("node %s is not entered in Placement: %s", one.node, error)
+                again.append(one.host)
+        return {"destroy": self._reconcile(given), "again": again}
+
+    def beat(self, call: Call, hosts: list[str]) -> dict[str, Any]:
+        return {"unknown": services.beat(self._compute, hosts)}
+
+    def _tell(self, given: Report, known: Known) -> None:
+        stock = _stock(given)
+        digest = hashlib.blake2b(msgspec.msgpack.encode(stock), digest_size=16).digest()
+        if self._told.get(known.id) == digest:
+            return
+        if self._providers is None:
+            self._providers = Providers(self._compute.session)
+        self._providers.ensure(known.id, given.node, stock, is_new=known.is_new)
+        self._told[known.id] = digest
+
+    def _reconcile(self, given: Sequence[Report]) -> dict[str, list[str]]:
+        found = {one.host: one.guests for one in given if one.guests is not None}
+        return guests.reconcile(self._compute, found) if found else {}
 
 
-def _columns(given: Report) -> dict[str, Any]:
+def _seen(given: Report) -> Seen:
     plain = ("vcpus", "memory_mb", "local_gb", "hypervisor_type", "hypervisor_version", "host_ip")
     columns: dict[str, Any] = {name: getattr(given, name) for name in plain}
     for name in ("cpu_info", "facts", "uptime"):
         value = getattr(given, name)
         columns[name] = None if value is None else msgspec.json.encode(value).decode()
-    return columns
+    return Seen(given.host, given.node, columns)
 
 
-def _inventories(given: Report) -> dict[str, Any]:
+def _stock(given: Report) -> Stock:
     """Ratios as the original's defaults: 4 VCPUs a processor, memory and disk as they are."""
     totals = {
         "VCPU": (given.vcpus, 4.0, 0),
         "MEMORY_MB": (given.memory_mb, 1.0, 512),
         "DISK_GB": (given.local_gb, 1.0, 0),
     }
-    return {
+    inventories = {
         name: {
             "total": total,
             "allocation_ratio": ratio,
@@ -90,3 +130,5 @@ def _inventories(given: Report) -> dict[str, Any]:
         for name, (total, ratio, reserved) in totals.items()
         if total
     }
+    traits = given.facts.get("traits")
+    return Stock(inventories, tuple(sorted(map(str, traits))) if isinstance(traits, list) else ())

@@ -9,7 +9,7 @@ from cumulet.compute.clients.answers import ask, content
 from cumulet.kernel.client import Response, Session
 from cumulet.kernel.jobs import Retry
 
-_HEADERS: Final = {"OpenStack-API-Version": "placement 1.39"}
+HEADERS: Final = {"OpenStack-API-Version": "placement 1.39"}
 
 _AGAIN_S: Final = 0.2
 
@@ -17,13 +17,22 @@ Amounts = dict[str, int]
 
 
 def _call(session: Session, method: str, path: str, json: Any = None) -> Response:
-    return ask(session, method, "placement", path, headers=_HEADERS, json=json)
+    return ask(session, method, "placement", path, headers=HEADERS, json=json)
 
 
 def candidates(
-    session: Session, resources: Amounts, *, required: list[str], limit: int, in_tree: str | None = None
+    session: Session,
+    resources: Amounts,
+    *,
+    required: list[str],
+    limit: int,
+    in_tree: str | None = None,
+    sample: int | None = None,
 ) -> dict[str, Any]:
-    """`{"allocation_requests": […], "provider_summaries": {…}}`"""
+    """`{"allocation_requests": […], "provider_summaries": {…}}`
+
+    `sample`: so many drawn at random will do, if Placement can draw (`Prefer`, RFC 7240).
+    """
     query: list[tuple[str, Any]] = [
         ("resources", ",".join(f"{name}:{amount}" for name, amount in sorted(resources.items()))),
         ("limit", limit),
@@ -32,7 +41,9 @@ def candidates(
         query.append(("in_tree", in_tree))
     if required:
         query.append(("required", ",".join(sorted(required))))
-    found: dict[str, Any] = content(_call(session, "GET", f"/allocation_candidates?{urlencode(query)}"), "placement")
+    headers = HEADERS if sample is None else {**HEADERS, "Prefer": f"sample={sample}"}
+    answer = ask(session, "GET", "placement", f"/allocation_candidates?{urlencode(query)}", headers=headers)
+    found: dict[str, Any] = content(answer, "placement")
     return found
 
 
@@ -90,20 +101,3 @@ def hand_over(session: Session, giver: str, taker: str, *, kind: str, project_id
     if answer.status == 409:
         raise Retry(_AGAIN_S, "The allocations changed while they were moved.")
     content(answer, "placement")
-
-
-def ensure_provider(session: Session, uuid: str, name: str, inventories: dict[str, Any]) -> None:
-    """Have a node's provider with these inventories there. Doing it twice changes nothing."""
-    answer = _call(session, "GET", f"/resource_providers/{uuid}")
-    if answer.status == 404:
-        answer = _call(session, "POST", "/resource_providers", {"uuid": uuid, "name": name})
-    generation = content(answer, "placement")["generation"]
-    present = content(_call(session, "GET", f"/resource_providers/{uuid}/inventories"), "placement")["inventories"]
-    if all(_covers(present.get(key, {}), value) for key, value in inventories.items()):
-        return
-    body = {"resource_provider_generation": generation, "inventories": inventories}
-    content(_call(session, "PUT", f"/resource_providers/{uuid}/inventories", body), "placement")
-
-
-def _covers(present: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    return all(present.get(key) == value for key, value in wanted.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,19 @@ DEADLINE_S = 120.0
 DELETE_DEADLINE_S = 600.0
 
 
+_NOT_LISTED = frozenset(
+    (
+        *("deleted", "deleted_at", "flavor_id", "vcpus", "memory_mb", "old_flavor", "new_flavor", "key_pairs"),
+        *("system_metadata", "personality", "locked_by", "admin_password_encrypted", "server_group_id", "generation"),
+    )
+)
+_LISTED = [column.name for column in servers.columns if column.name not in _NOT_LISTED]
+Listed: Any = namedtuple("Listed", _LISTED)  # type: ignore[misc]
+"""A server as detailed lists have it."""
+Brief: Any = namedtuple("Brief", ["id", "name"])
+"""A server as plain lists have it."""
+
+
 def encode(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
@@ -34,12 +48,18 @@ def decode(text: str | None) -> Any:
     return None if text is None else msgspec.json.decode(text)
 
 
+_ANY = sa.select(servers).where(servers.c.id == sa.bindparam("sought"))
+_LIVE = _ANY.where(sa.not_(servers.c.deleted))
+_OF_PROJECT = _LIVE.where(servers.c.project_id == sa.bindparam("project"))
+_LOCKED = {query: query.with_for_update() for query in (_ANY, _LIVE, _OF_PROJECT)}
+
+
 def load(connection: Connection, server_id: str, ctx: Context | None = None, *, lock: bool = False) -> Row[Any]:
     """Raises the 404, also for a deleted server and for another project's."""
-    query = sa.select(servers).where(servers.c.id == server_id, sa.not_(servers.c.deleted))
+    query, sought = _LIVE, {"sought": server_id}
     if ctx is not None and not ctx.is_admin:
-        query = query.where(servers.c.project_id == ctx.project_id)
-    row = connection.execute(query.with_for_update() if lock else query).first()
+        query, sought = _OF_PROJECT, {"sought": server_id, "project": str(ctx.project_id)}
+    row = connection.execute(_LOCKED[query] if lock else query, sought).first()
     if row is None:
         raise NotFound(f"Instance {server_id} could not be found.")
     return row
@@ -47,8 +67,7 @@ def load(connection: Connection, server_id: str, ctx: Context | None = None, *, 
 
 def load_any(connection: Connection, server_id: str, *, lock: bool = False) -> Row[Any] | None:
     """For jobs: also a deleted one, None when there never was one."""
-    query = sa.select(servers).where(servers.c.id == server_id)
-    return connection.execute(query.with_for_update() if lock else query).first()
+    return connection.execute(_LOCKED[_ANY] if lock else _ANY, {"sought": server_id}).first()
 
 
 def find(
@@ -59,20 +78,22 @@ def find(
     marker: str | None,
     *,
     brief: bool = False,
-) -> list[Row[Any]]:
-    """One query: a page and one row more, `brief` with only id and name of each.
+) -> list[Any]:
+    """One query: a page and one row more, each with the columns that lists show; `brief` with only id and name.
 
     `sort` is (column, descending). Raises BadRequest for an unknown marker.
     """
     keys = [(servers.c[name], descending) for name, descending in sort]
-    query = (sa.select(servers.c.id, servers.c.name) if brief else sa.select(servers)).where(*conditions)
+    kind = Brief if brief else Listed
+    query = sa.select(*(servers.c[name] for name in kind._fields)).where(*conditions)
     if marker is not None:
         at = connection.execute(sa.select(servers).where(servers.c.id == marker)).first()
         if at is None:
             raise BadRequest(f"marker [{marker}] not found")
         query = query.where(_after(keys, at))
     order = [column.desc() if descending else column.asc() for column, descending in keys]
-    return list(connection.execute(query.order_by(*order).limit(limit + 1)))
+    # A plain tuple with names answers for its columns ten times as fast as a Row, and a list asks forty of each row.
+    return list(map(kind._make, connection.execute(query.order_by(*order).limit(limit + 1))))
 
 
 def _after(keys: list[tuple[sa.Column[Any], bool]], at: Row[Any]) -> sa.ColumnElement[bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +16,8 @@ from cumulet.kernel.errors import BadRequest, Conflict, NotFound
 from cumulet.kernel.ids import uuid_id
 
 COMPUTE: Final = "nova-compute"
+_TOPICS: Final = {COMPUTE: "compute"}
+_VERSION: Final = 1
 INTERNAL: Final = ("nova-scheduler", "nova-conductor", "nova-consoleauth")
 
 
@@ -62,15 +65,16 @@ def zones(connection: Connection) -> dict[str, str]:
     )
     found: dict[str, str] = {}
     for row in connection.execute(query.where(aggregates.c.metadata.contains("availability_zone"))):
-        zone = _zone_of(row.metadata)
+        zone = zone_of([msgspec.json.decode(row.metadata)])
         if zone is not None:
             found[row.host] = zone
     return found
 
 
-def _zone_of(metadata: str) -> str | None:
-    zone = msgspec.json.decode(metadata).get("availability_zone")
-    return zone if isinstance(zone, str) else None
+def zone_of(metadata: Iterable[Mapping[str, Any]]) -> str | None:
+    """The zone that a host's aggregates put it into, by their metadata."""
+    zones = [one.get("availability_zone") for one in metadata]
+    return next((zone for zone in reversed(zones) if isinstance(zone, str)), None)
 
 
 def zone(compute: Compute, row: Row[Any], by_host: dict[str, str]) -> str:
@@ -79,16 +83,35 @@ def zone(compute: Compute, row: Row[Any], by_host: dict[str, str]) -> str:
     return by_host.get(row.host, str(compute.conf.default_availability_zone))
 
 
-def report(compute: Compute, host: str, binary: str, topic: str, version: int) -> None:
-    """A service says that it lives; the first time it is entered."""
+def report_all(connection: Connection, now: int, hosts: Collection[str], binary: str = COMPUTE) -> dict[str, str]:
+    """The services of these hosts say that they live; those that are new are entered. Returns their ids by host."""
+    mine = sa.and_(compute_services.c.binary == binary, compute_services.c.host.in_(hosts))
+    seen = {"last_seen_at": now, "updated_at": now, "version": _VERSION}
+    connection.execute(sa.update(compute_services).where(mine).values(**seen))
+    known = sa.select(compute_services.c.host, compute_services.c.id).where(mine)
+    ids: dict[str, str] = {row.host: row.id for row in connection.execute(known)}
+    new = [host for host in hosts if host not in ids]
+    if new:
+        first = next_number(connection, "services", len(new))
+        ids |= {host: uuid_id() for host in new}
+        fixed = {**seen, "created_at": now, "topic": _TOPICS[binary], "binary": binary}
+        rows = [{"id": ids[host], "number": first + index, "host": host, **fixed} for index, host in enumerate(new)]
+        connection.execute(sa.insert(compute_services), rows)
+    return ids
+
+
+def beat(compute: Compute, hosts: Sequence[str]) -> list[str]:
+    """Compute hosts live, as they were: one statement however many. Returns those that nobody has entered."""
     now = compute.now()
+    mine = sa.and_(compute_services.c.binary == COMPUTE, compute_services.c.host.in_(hosts))
     with compute.db.write() as connection:
-        mine = sa.and_(compute_services.c.host == host, compute_services.c.binary == binary)
-        seen = {"last_seen_at": now, "updated_at": now, "version": version}
-        if connection.execute(sa.update(compute_services).where(mine).values(**seen)).rowcount:
-            return
-        row = {"id": uuid_id(), "number": next_number(connection, "services"), "created_at": now, "topic": topic}
-        connection.execute(sa.insert(compute_services).values(**row, **seen, host=host, binary=binary))
+        done = connection.execute(
+            sa.update(compute_services).where(mine).values(last_seen_at=now, updated_at=now)
+        ).rowcount
+        if done == len(set(hosts)):
+            return []
+        known = set(connection.execute(sa.select(compute_services.c.host).where(mine)).scalars())
+        return [host for host in hosts if host not in known]
 
 
 def change(compute: Compute, row: Row[Any], **values: Any) -> Row[Any]:
@@ -113,13 +136,19 @@ def delete(compute: Compute, row: Row[Any]) -> None:
         connection.execute(sa.delete(compute_services).where(compute_services.c.id == row.id))
 
 
-def host_states(compute: Compute, connection: Connection) -> dict[str, str]:
-    """`host_status` of each compute host: UP, DOWN, MAINTENANCE (disabled)."""
-    found = {}
-    for row in find(connection, binary=COMPUTE):
-        up = is_up(compute, row)
-        found[row.host] = "MAINTENANCE" if row.disabled else "UP" if up else "DOWN"
-    return found
+def host_states(
+    compute: Compute, connection: Connection, hosts: Collection[str | None] | None = None
+) -> dict[str, str]:
+    """`host_status` of compute hosts, of all or of these: UP, DOWN, MAINTENANCE (disabled)."""
+    table = compute_services
+    query: sa.Select[Any] = sa.select(table.c.host, table.c.disabled, table.c.forced_down, table.c.last_seen_at)
+    query = query.where(table.c.binary == COMPUTE)
+    if hosts is not None:
+        query = query.where(table.c.host.in_({host for host in hosts if host is not None}))
+    return {
+        row.host: "MAINTENANCE" if row.disabled else "UP" if is_up(compute, row) else "DOWN"
+        for row in connection.execute(query)
+    }
 
 
 def has_node(connection: Connection, host: str | None, node: str | None) -> bool:

@@ -37,8 +37,10 @@ def _list(call: Call[Compute], path: str, *, detail: bool) -> Reply:
     seen = server_views.rights(call, project_id)
     with call.service.db.read() as connection:
         rows = servers.find(connection, conditions, sort, limit, marker, brief=not detail)
-        states = services.host_states(call.service, connection) if detail and seen.host_status else {}
-    page = rows[:limit]
+        page = rows[:limit]
+        states: dict[str, str] = {}
+        if detail and seen.host_status:
+            states = services.host_states(call.service, connection, {row.host for row in page})
     if detail:
         shown = [server_views.detailed(call, row, seen, states) for row in page]
     else:
@@ -53,8 +55,9 @@ def show(call: Call[Compute], server_id: str) -> Reply:
     with call.service.db.read() as connection:
         row = server_access.load(call, connection, server_id, "servers:show")
         seen = server_views.rights(call, row.project_id)
-        states = services.host_states(call.service, connection) if seen.host_status else {}
-        groups = server_groups.of_server(connection, row.id) if call.version >= (2, 71) else []
+        states = services.host_states(call.service, connection, [row.host]) if seen.host_status else {}
+        in_group = call.version >= (2, 71) and row.server_group_id is not None
+        groups = server_groups.of_server(connection, row.id) if in_group else []
     return Reply({"server": server_views.detailed(call, row, seen, states, groups=groups)})
 
 
@@ -84,7 +87,7 @@ def update(call: Call[Compute], server_id: str) -> Reply:
             servers.change(connection, row.id, call.service.now(), **values)
         row = servers.load(connection, row.id)
         groups = server_groups.of_server(connection, row.id) if call.version >= (2, 75) else None
-        states = services.host_states(call.service, connection) if call.version >= (2, 75) else {}
+        states = services.host_states(call.service, connection, [row.host]) if call.version >= (2, 75) else {}
     seen = server_views.rights(call, row.project_id)
     return Reply({"server": server_views.detailed(call, row, seen, states, extended=False, groups=groups)})
 

@@ -17,8 +17,21 @@ from cumulet.compute.tables import compute_nodes
 from cumulet.kernel.jobs import GiveUp, Retry
 
 _LOST_RACE_S = 0.2
-_SAMPLE = 100
+_SAMPLE = 50
 NO_VALID_HOST = "No valid host was found."
+
+
+_NEAR_OTHERS = ("affinity", "soft-affinity")
+"""Policies by which few hosts will do, or be the best, of all there are."""
+
+
+class Found(NamedTuple):
+    """What Placement offers by provider, the hosts that pass the filters, how many were looked at, what was removed."""
+
+    requests: dict[str, Any]
+    left: list[Host]
+    seen: int
+    removed: filters.Removed
 
 
 class Claimed(NamedTuple):
@@ -56,76 +69,110 @@ def claim(compute: Compute, row: Row[Any], place: dict[str, Any], flavor: dict[s
     `flavor`: the one it is to have, if not its own.
     """
     flavor = flavor or msgspec.json.decode(row.flavor)
-    session, wanted = compute.session, resources_of(flavor, local_root=row.image_id is not None)
-    held = placement.allocations(session, row.id)["allocations"]
-    if held:
-        return _of_provider(compute, row, next(iter(held)))
-    limit = compute.conf.scheduler.max_placement_results
+    wanted = resources_of(flavor, local_root=row.image_id is not None)
     with compute.db.read() as connection:
-        total = int(connection.execute(sa.select(sa.func.count()).select_from(compute_nodes)).scalar_one())
         wish = wish_of(connection, row, place, flavor)
-        tree = _named(connection, wish) if total > limit else None
-    found = placement.candidates(session, wanted, required=traits_of(flavor), limit=limit, in_tree=tree)
-    left, seen, removed = _fitting(compute, row, wish, found["provider_summaries"], forced=bool(place.get("forced")))
-    if not seen:
-        raise GiveUp(f"{NO_VALID_HOST} {_lack(compute, row, total, wanted)}")
-    if not left:
-        raise GiveUp(f"{NO_VALID_HOST} {explanation.of_filters(total, seen, removed)}")
-    requests = {next(iter(one["allocations"])): one for one in found["allocation_requests"]}
-    for host in _in_order(compute, weighers.best_first(left, wish, compute.conf)):
-        request = requests.get(host.provider)
-        if request is not None and placement.claim(
-            session, row.id, request, project_id=row.project_id, user_id=row.user_id
-        ):
+        tree = _named(compute, connection, wish)
+    found = _search(compute, row, wish, flavor, wanted, in_tree=tree, forced=bool(place.get("forced")))
+    best = _in_order(compute, weighers.best_first(found.left, wish, compute.conf))
+    taken = _take(compute, row, [host for host in best if host.provider in found.requests], found.requests)
+    if taken is not None:
+        return taken
+    if found.left:
+        raise Retry(_LOST_RACE_S, "Other servers took the room that was found.")
+    raise GiveUp(f"{NO_VALID_HOST} {_refusal(compute, row, found, wanted)}")
+
+
+def _take(compute: Compute, row: Row[Any], hosts: list[Host], requests: dict[str, Any]) -> Claimed | None:
+    """The first of the hosts that has room, or the one that an interrupted run took before."""
+    for number, host in enumerate(hosts):
+        request = requests[host.provider]
+        if placement.claim(compute.session, row.id, request, project_id=row.project_id, user_id=row.user_id):
             return Claimed(host.provider, host.host, host.node, host.zone)
-    raise Retry(_LOST_RACE_S, "Other servers took the room that was found.")
+        if number == 0 and (held := _held(compute, row)) is not None:
+            return held
+    return None if hosts else _held(compute, row)
 
 
-def _named(connection: Connection, wish: Wish) -> str | None:
+def _refusal(compute: Compute, row: Row[Any], found: Found, wanted: dict[str, int]) -> str:
+    with compute.db.read() as connection:
+        total = _count(connection)
+    if not found.seen:
+        return _lack(compute, row, total, wanted)
+    return explanation.of_filters(total, found.seen, found.removed)
+
+
+def _named(compute: Compute, connection: Connection, wish: Wish) -> str | None:
     """The provider of the host that was asked for: among very many, Placement might leave it out."""
     wanted = [
         column == name
         for column, name in ((compute_nodes.c.host, wish.host), (compute_nodes.c.hypervisor_hostname, wish.node))
         if name is not None
     ]
-    if not wanted:
+    if not wanted or _count(connection) <= compute.conf.scheduler.max_placement_results:
         return None
     return connection.execute(sa.select(compute_nodes.c.id).where(*wanted).limit(1)).scalar()
 
 
-def _fitting(
-    compute: Compute, row: Row[Any], wish: Wish, summaries: dict[str, Any], *, forced: bool
-) -> tuple[list[Host], int, filters.Removed]:
-    """(hosts that pass the filters, how many were looked at, what each filter removed).
+def _count(connection: Connection) -> int:
+    return int(connection.execute(sa.select(sa.func.count()).select_from(compute_nodes)).scalar_one())
 
-    Of very many candidates some are looked at, chosen at random, and the rest only if none of those will do: so the
-    work for a server does not grow with the number of hosts, and the load spreads as well.
+
+def _search(
+    compute: Compute,
+    row: Row[Any],
+    wish: Wish,
+    flavor: dict[str, Any],
+    wanted: dict[str, int],
+    *,
+    in_tree: str | None,
+    forced: bool,
+) -> Found:
+    """Placement's candidates, and which of them pass the filters.
+
+    Some drawn at random are looked at first, and all of them only if none of those will do: so the work for a server
+    does not grow with the number of hosts, and the load spreads as well. Who wants particular hosts looks at all.
     """
+    limit = compute.conf.scheduler.max_placement_results
+    particular = wish.host or wish.node or wish.wants_same or wish.policy in _NEAR_OTHERS
+    found = Found({}, [], 0, [])
+    for sample in (None,) if particular or limit <= _SAMPLE else (_SAMPLE, None):
+        answer = placement.candidates(
+            compute.session, wanted, required=traits_of(flavor), limit=limit, in_tree=in_tree, sample=sample
+        )
+        found = _fitting(compute, row, wish, answer, forced=forced)
+        if found.left or (sample is not None and len(found.requests) < sample):
+            break  # one of them will do, or there are no more than these
+    return found
+
+
+def _fitting(compute: Compute, row: Row[Any], wish: Wish, answer: dict[str, Any], *, forced: bool) -> Found:
     chain = filters.chain(compute.conf)
     if forced:
         chain = chain[: filters.FORCED]
-    chosen = dict(summaries)
-    particular = wish.host or wish.node or wish.policy or wish.wants_same
-    if len(summaries) > _SAMPLE and not particular:
-        chosen = {provider: summaries[provider] for provider in random.sample(list(summaries), _SAMPLE)}
-    for some in (chosen, summaries):
-        with compute.db.read() as connection:
-            hosts = look_up(compute, connection, row, some)
-        left, removed = filters.run(chain, hosts, wish, compute.conf)
-        if left or len(some) == len(summaries):
-            break
-    return left, len(hosts), removed
+    summaries = answer["provider_summaries"]
+    with compute.db.read() as connection:
+        hosts = look_up(compute, connection, row, summaries)
+    left, removed = filters.run(chain, hosts, wish, compute.conf)
+    requests = {next(iter(one["allocations"])): one for one in answer["allocation_requests"]}
+    return Found(requests, left, len(hosts), removed)
 
 
 def _in_order(compute: Compute, hosts: list[Host]) -> list[Host]:
     """Best first, or one of the best few first as configured."""
+    if not hosts:
+        return []
     size = min(compute.conf.filter_scheduler.host_subset_size, len(hosts))
     first = random.randrange(size)
     return [hosts[first], *hosts[:first], *hosts[first + 1 :]]
 
 
-def _of_provider(compute: Compute, row: Row[Any], provider: str) -> Claimed:
-    """The host of a claim made before an interruption."""
+def _held(compute: Compute, row: Row[Any]) -> Claimed | None:
+    """The host of a claim made before an interruption. Asked for only when a claim is refused, as its room is taken."""
+    held = placement.allocations(compute.session, row.id)["allocations"]
+    if not held:
+        return None
+    provider = next(iter(held))
     with compute.db.read() as connection:
         hosts = look_up(compute, connection, row, {provider: {"resources": {}}})
     if not hosts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -121,37 +122,42 @@ def _members(connection: Connection, row: Row[Any]) -> dict[str, int]:
     return {host: int(count) for host, count in connection.execute(query)}
 
 
+_NODES = (
+    sa.select(
+        compute_nodes.c.id,
+        compute_nodes.c.host,
+        compute_nodes.c.hypervisor_hostname,
+        compute_nodes.c.facts,
+        compute_services.c.disabled,
+        compute_services.c.disabled_reason,
+        compute_services.c.forced_down,
+        compute_services.c.last_seen_at,
+    )
+    .join(compute_services, compute_services.c.id == compute_nodes.c.service_id)
+    .where(compute_nodes.c.id.in_(sa.bindparam("providers", expanding=True)))
+    .order_by(compute_nodes.c.number)
+)
+_AGGREGATES = (
+    sa.select(aggregate_hosts.c.host, aggregates.c.metadata)
+    .join(aggregates, aggregates.c.id == aggregate_hosts.c.aggregate_id)
+    .where(aggregate_hosts.c.host.in_(sa.bindparam("hosts", expanding=True)))
+)
+_LOAD = (
+    sa.select(servers.c.host, sa.func.count(), sa.func.count(servers.c.task_state))
+    .where(servers.c.host.in_(sa.bindparam("hosts", expanding=True)), sa.not_(servers.c.deleted))
+    .group_by(servers.c.host)
+)
+
+
 def look_up(compute: Compute, connection: Connection, row: Row[Any], summaries: dict[str, Any]) -> list[Host]:
-    """The hosts of these providers, in five queries however many they are."""
-    nodes: Sequence[Any] = connection.execute(
-        sa.select(
-            compute_nodes.c.id,
-            compute_nodes.c.host,
-            compute_nodes.c.hypervisor_hostname,
-            compute_nodes.c.facts,
-            compute_services.c.disabled,
-            compute_services.c.disabled_reason,
-            compute_services.c.forced_down,
-            compute_services.c.last_seen_at,
-        )
-        .join(compute_services, compute_services.c.id == compute_nodes.c.service_id)
-        .where(compute_nodes.c.id.in_(list(summaries)))
-        .order_by(compute_nodes.c.number)
-    ).all()
-    zones = services.zones(connection)
+    """The hosts of these providers, in four queries however many they are."""
+    nodes: Sequence[Any] = connection.execute(_NODES, {"providers": list(summaries)}).all()
+    hosts = {"hosts": [node.host for node in nodes]}
     metadata: dict[str, list[dict[str, str]]] = {}
-    of_aggregates = sa.select(aggregate_hosts.c.host, aggregates.c.metadata).join(
-        aggregates, aggregates.c.id == aggregate_hosts.c.aggregate_id
-    )
-    for one in connection.execute(of_aggregates):
-        metadata.setdefault(one.host, []).append(msgspec.json.decode(one.metadata))
-    hosts = [node.host for node in nodes]
-    load = (
-        sa.select(servers.c.host, sa.func.count(), sa.func.count(servers.c.task_state))
-        .where(servers.c.host.in_(hosts), sa.not_(servers.c.deleted))
-        .group_by(servers.c.host)
-    )
-    counts = {host: (int(all_), int(busy)) for host, all_, busy in connection.execute(load)}
+    for one in connection.execute(_AGGREGATES, hosts):
+        metadata.setdefault(one.host, []).append(_decoded(one.metadata))
+    zones = {host: zone for host, all_ in metadata.items() if (zone := services.zone_of(all_)) is not None}
+    counts = {host: (int(all_), int(busy)) for host, all_, busy in connection.execute(_LOAD, hosts)}
     members = _members(connection, row) if row.server_group_id is not None else {}
     default_zone = str(compute.conf.default_availability_zone)
     return [
@@ -163,7 +169,7 @@ def look_up(compute: Compute, connection: Connection, row: Row[Any], summaries: 
             disabled_reason=node.disabled_reason,
             up=services.is_up(compute, node),
             zone=zones.get(node.host, default_zone),
-            facts=msgspec.json.decode(node.facts),
+            facts=_decoded(node.facts),
             free={
                 name: amount["capacity"] - amount["used"] for name, amount in summaries[node.id]["resources"].items()
             },
@@ -174,3 +180,10 @@ def look_up(compute: Compute, connection: Connection, row: Row[Any], summaries: 
         )
         for node in nodes
     ]
+
+
+@functools.lru_cache(maxsize=256)
+def _decoded(text: str) -> dict[str, Any]:
+    """Most hosts say the very same of themselves. Nobody changes what this returns."""
+    found: dict[str, Any] = msgspec.json.decode(text)
+    return found

@@ -1,6 +1,13 @@
-"""`/allocation_candidates`."""
+"""`/allocation_candidates`.
+
+A client that will look at a few candidates only may say so: `Prefer: sample=100` (RFC 7240) has at most so many of them
+drawn at random, beside all that the query says, and the answer says `Preference-Applied`. A Placement that does not
+know this answers as ever.
+"""
 
 from __future__ import annotations
+
+import re
 
 from cumulet.kernel.errors import BadRequest
 from cumulet.kernel.http import Call, Reply
@@ -15,6 +22,7 @@ from cumulet.placement.service import Placement
 from cumulet.placement.views import allocation_candidates as views
 
 _NESTED_SINCE = (1, 29)
+_SAMPLE = re.compile(r"(?:^|,)\s*sample\s*=\s*([1-9][0-9]{0,5})\s*(?:,|;|$)")
 
 
 def index(call: Call[Placement]) -> Reply:
@@ -28,8 +36,16 @@ def index(call: Call[Placement]) -> Reply:
         raise BadRequest(f"Invalid resource class in resources parameter: No such resource class {error}.") from None
     except UnknownTrait as error:
         raise BadRequest(f"No such trait(s): {error}.") from None
-    found = candidates.find(snapshot, search, _policy(call.service))
-    return answer(call, views.body(snapshot, search, found, call.version))
+    sample = _sample(call.header("Prefer"))
+    found = candidates.find(snapshot, search, _policy(call.service), sample)
+    headers = None if sample is None else {"Preference-Applied": f"sample={sample}"}
+    return answer(call, views.body(snapshot, search, found, call.version), headers=headers)
+
+
+def _sample(prefer: str | None) -> int | None:
+    """The preference, None without one. What cannot be understood is read over, as RFC 7240 has it."""
+    match = _SAMPLE.search(prefer or "")
+    return int(match[1]) if match else None
 
 
 def _search(query: dict[str, list[str]], version: Version) -> Search:

@@ -8,32 +8,57 @@ nodes are, is decided by comparing numbers.
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from cumulet.placement.domain.search import grants, matching
 from cumulet.placement.domain.search.combine import Candidate, Combiner
 from cumulet.placement.domain.search.request import Group, Policy, Search
 from cumulet.placement.domain.snapshot.model import Provider, Snapshot, Tree
 
+_FEW: Final = 64
+
 Found = Provider | Candidate
 """A provider alone stands for the candidate in which it gives everything to the only group."""
 
 
-def find(snapshot: Snapshot, search: Search, policy: Policy) -> list[Found]:
-    """Candidates that would be granted now, no more than the limit."""
+def find(snapshot: Snapshot, search: Search, policy: Policy, sample: int | None = None) -> list[Found]:
+    """Candidates that would be granted now, no more than the limit.
+
+    With `sample` no more than that many, drawn from everywhere whatever the policy: the work does not grow with the
+    number of providers as long as some of them have room.
+    """
     trees = _trees(snapshot, search)
+    if sample is not None:
+        trees = _shuffled(trees)
     if search.root_required or search.root_forbidden:
-        trees = [tree for tree in trees if _root_matches(tree, search)]
-    found = _generate(snapshot, search, trees, breadth_first=policy.breadth_first)
+        trees = (tree for tree in trees if _root_matches(tree, search))
+    found = _generate(snapshot, search, trees, breadth_first=policy.breadth_first and sample is None)
     if snapshot.shared:
         found = _without_repetition(found)
-    most = policy.most
-    if policy.randomize:
-        everything = list(itertools.islice(found, most))
+    if policy.randomize and sample is None:
+        everything = list(itertools.islice(found, policy.most))
         return random.sample(everything, min(len(everything), search.limit or len(everything)))
-    bounds = [bound for bound in (most, search.limit) if bound is not None]
+    bounds = [bound for bound in (policy.most, search.limit, sample) if bound is not None]
     return list(itertools.islice(found, min(bounds) if bounds else None))
+
+
+def _shuffled(trees: Iterable[Tree]) -> Iterator[Tree]:
+    """Every tree once, in one of many orders: a random first one, and from there by a random stride."""
+    ordered = list(trees)
+    count = len(ordered)
+    if count < _FEW:
+        random.shuffle(ordered)
+        yield from ordered
+        return
+    at, stride = random.randrange(count), random.randrange(count // 3, count)
+    while math.gcd(stride, count) != 1:  # else it would come round before it has seen all
+        stride = random.randrange(count // 3, count)
+    for _ in range(count):
+        yield ordered[at]
+        at = (at + stride) % count
 
 
 def _trees(snapshot: Snapshot, search: Search) -> Iterable[Tree]:
