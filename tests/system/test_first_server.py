@@ -148,6 +148,30 @@ def test_a_server_that_found_no_host_is_explained(cloud: Cloud) -> None:
     assert request("DELETE", f"{url}/{server_id}", token=token).status == 204
 
 
+def test_who_can_reach_a_server_is_explained(cloud: Cloud) -> None:
+    told = cloud.run("explain", "demo-server").stdout
+    address = show(cloud, "network", "/v2.0/floatingips", "demo")["floatingips"][0]["floating_ip_address"]
+    assert f", from outside {address}." in told
+    assert told.count("is let in from anywhere") == 2, "the demo's rules for ssh and ping"
+    assert "!" not in told
+
+    token, url = cloud.login("demo"), f"{cloud.url('compute')}/v2.1/servers"
+    demo = show(cloud, "compute", "/v2.1/servers/detail", "demo")["servers"][0]
+    network = show(cloud, "network", "/v2.0/networks?name=private", "demo")["networks"][0]["id"]
+    wanted = {"name": "lonely", "flavorRef": "42", "imageRef": demo["image"]["id"], "networks": [{"uuid": network}]}
+    made = request("POST", url, token=token, json={"server": wanted})
+    assert made.status == 202, made.data
+    server_id = made.json()["server"]["id"]
+    assert eventually(lambda: "is ACTIVE" in cloud.run("explain", server_id).stdout, within_s=60)
+    told = cloud.run("explain", server_id).stdout
+    assert "no floating IP (openstack floating ip create public; openstack server add floating ip lonely" in told
+    assert "! ssh is let in only from servers of security group default" in told
+    assert "openstack security group rule create --protocol icmp" in told
+    assert "It has no key pair" in told
+    assert request("DELETE", f"{url}/{server_id}", token=token).status == 204
+    assert eventually(lambda: request("GET", f"{url}/{server_id}", token=token).status == 404, within_s=60)
+
+
 def test_another_host_joins_comes_back_and_leaves(cloud: Cloud, tmp_path: Path) -> None:
     bus = cloud.directory / "run" / "bus"
     words = ["join", "--simulate", "--host", "extra", "--bus", str(bus), "--state-dir", str(tmp_path / "extra")]

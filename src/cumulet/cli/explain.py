@@ -14,7 +14,8 @@ def explain(
     server: Annotated[str, typer.Argument(help="The server's id, or its name where that is unique.")],
     state_dir: StateDir = None,
 ) -> None:
-    """Its state, what was done to it, by whose request, and why the last thing failed."""
+    """Its state, what was done to it, by whose request, why the last thing failed, and who can reach it."""
+    from cumulet.cli import reach
     from cumulet.demo.login import DemoError, Login
     from cumulet.kernel.client import Unreachable
 
@@ -27,9 +28,10 @@ def explain(
             admin.show("compute", f"/servers/{found['id']}/os-instance-actions/{one['request_id']}")
             for one in actions[:5]
         ]
+        reached = reach.lines(admin, found) if found["status"] == "ACTIVE" else []
     except (DemoError, Unreachable, LookupError) as error:
         fail(str(error))
-    for line in _story(found, latest):
+    for line in [*_story(found, latest), *reached, *_login(found)]:
         typer.echo(line)
 
 
@@ -42,6 +44,12 @@ def _server(admin: Any, wanted: str) -> dict[str, Any]:
         raise LookupError(f"{len(matching)} servers are called {wanted}: {', '.join(one['id'] for one in matching)}.")
     one: dict[str, Any] = matching[0]
     return one
+
+
+def _login(server: dict[str, Any]) -> list[str]:
+    if server["status"] != "ACTIVE" or server["key_name"]:
+        return []
+    return ["It has no key pair (--key-name): only a password that its image knows lets anybody log in."]
 
 
 def _story(server: dict[str, Any], actions: list[dict[str, Any]]) -> list[str]:
