@@ -26,7 +26,9 @@ def grown_mb() -> int:
 
 
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """/count counts the body; /hold begins to read and then waits; /give/<megabytes>; /break ends early; /crash."""
+    """/count counts the body; /hold begins to read and then waits; /give/<megabytes>; /break ends early; /crash;
+    /memory tells how much the process has grown; /watched gives without an end and reports when it is given up.
+    """
     path = environ["PATH_INFO"]
     body: Iterable[bytes] = [f"{environ['REQUEST_METHOD']} {environ['QUERY_STRING']} {environ['REMOTE_ADDR']}".encode()]
     headers: list[tuple[str, str]] = []
@@ -48,6 +50,10 @@ def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable
         size = int(path.rpartition("/")[2]) << 20
         headers = [("Content-Length", str(size))]
         body = (PIECE for _ in range(size // len(PIECE)))
+    elif path == "/memory":
+        body = [str(grown_mb()).encode()]
+    elif path == "/watched":
+        body = watched()
     elif path == "/break":
         headers = [("Content-Length", "1000")]
         body = broken()
@@ -55,6 +61,14 @@ def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable
         raise RuntimeError("a fault of the application")
     start_response(status, headers)
     return body
+
+
+def watched() -> Iterator[bytes]:
+    try:
+        while True:
+            yield PIECE
+    finally:
+        os.write(int(os.environ["REPORT"]), b"given up\n")
 
 
 def broken() -> Iterator[bytes]:
@@ -169,6 +183,46 @@ def test_slow_transfers_do_not_keep_others_waiting() -> None:
         assert time.monotonic() - started < 1
         for connection in slow + unread:
             connection.close()
+
+
+def test_small_bodies_that_do_not_come_keep_nobody_waiting() -> None:
+    with serving() as (port, _):
+        waiting = [send(port, b"Content-Length: 10", part) for part in (b"", b"hello") * 10]
+        time.sleep(0.2)
+        assert get(port, "/x?a=b") == b"GET a=b 127.0.0.1"
+        for connection in waiting:
+            connection.close()
+
+
+def test_a_small_body_that_comes_in_parts_is_whole() -> None:
+    with serving() as (port, report):
+        connection = send(port, b"Content-Length: 10", b"hello")
+        time.sleep(0.2)
+        connection.sendall(b"world")
+        assert b"\r\n\r\n10 " in connection.recv(1000)
+        connection.close()
+        connection = send(port, b"Content-Length: 10", b"hello")
+        time.sleep(0.2)
+        connection.close()
+        assert report.readline().endswith("The request body ended before its end.\n")
+
+
+def test_an_answer_that_nobody_reads_is_not_fetched() -> None:
+    with serving() as (port, _):
+        connection = socket.create_connection((HOST, port))
+        connection.sendall(b"GET /give/512 HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(2)
+        assert int(get(port, "/memory")) < 100
+        connection.close()
+
+
+def test_an_answer_is_given_up_when_the_client_is_gone() -> None:
+    with serving() as (port, report):
+        connection = socket.create_connection((HOST, port))
+        connection.sendall(b"GET /watched HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(1000)
+        connection.close()
+        assert report.readline() == "given up\n"
 
 
 def test_an_answer_that_breaks_off_is_not_taken_for_a_whole_one() -> None:

@@ -1,21 +1,23 @@
 """A WSGI application behind Granian's ASGI interface, for services that take and give large bodies.
 
 Granian's WSGI interface ends a body that broke off as if it were complete: with chunked transfer coding a client that
-dies leaves the application with half an image and no way to tell. Its ASGI interface tells (`http.disconnect`). This
-bridge hands a request to a thread and its body to the thread as it comes; reading a body that broke off raises
-`bodies.BodyCut`. Requests with large bodies have threads of their own, so they never keep small ones waiting.
+dies leaves the application with half an image and no way to tell. Its ASGI interface tells (`http.disconnect`), and
+reading a body that broke off raises `bodies.BodyCut`.
+
+No event loop runs here. Granian calls `Bridge` from one of its threads; a small request is answered by that thread
+before it returns, as with the WSGI interface. Large bodies have threads of their own, so they never keep small ones
+waiting. Granian's threads also tell that a message has come or gone, so nothing here makes one of them wait for that.
 """
 
 from __future__ import annotations
 
-import asyncio
 import io
 import logging
 import queue
 import sys
 import threading
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -23,12 +25,14 @@ from cumulet.kernel.bodies import BodyCut
 
 LOG = logging.getLogger("cumulet.http")
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Receive = Callable[[], Any]
+"""A message's awaitable, of Granian's own kind (see `_Coming`)."""
 
-_SMALL = 64 << 10  # bytes of a body that is read before a thread is asked
-_HIGH, _LOW = 4 << 20, 2 << 20  # bytes of a body that wait for the application: at most, and when more is fetched
-_MOST_STREAMS = 256  # large bodies on their way at once; more wait
+_SMALL = 64 << 10  # bytes of a body that is read before the application is asked, if it comes in one piece
+_PIECE = 4 << 20  # bytes that a read gives at most; Granian's pieces are smaller
+_MOST_BODIES = 256  # large bodies on their way in at once; more wait
+_MOST_ANSWERS = 1024  # large bodies on their way out at once; more wait
+_IDLE_S = 30.0
 _ENVIRON: dict[str, Any] = {
     "GATEWAY_INTERFACE": "CGI/1.1",
     "SCRIPT_NAME": "",
@@ -42,69 +46,95 @@ _ENVIRON: dict[str, Any] = {
 }
 
 
+class Loop:
+    """All that Granian's awaitables want of an event loop: to call back, here in whichever thread they are done."""
+
+    def call_soon(self, callback: Callable[..., Any], *arguments: Any, context: Any = None) -> None:
+        callback(*arguments)
+
+    call_soon_threadsafe = call_soon
+
+
+def _value(awaitable: Any) -> Any:
+    """What an awaitable that is done returns, taken from it as `await` would."""
+    try:
+        next(awaitable)
+    except StopIteration as end:
+        return end.value
+    raise RuntimeError("the awaitable is not done")
+
+
+def _when_done(awaitable: Any, callback: Callable[[Any], None]) -> None:
+    """Call back with the awaitable: at once when it is done already (such ones take no callbacks)."""
+    add = getattr(awaitable, "add_done_callback", None)
+    if add is None:
+        callback(awaitable)
+    else:
+        add(callback, context=None)
+
+
+class _Coming:
+    """A message on its way, for a thread that waits for it."""
+
+    __slots__ = ("_awaitable", "_here")
+
+    def __init__(self, awaitable: Any) -> None:
+        here = threading.Lock()
+        here.acquire()
+        self._here = here
+        self._awaitable = awaitable
+        # Not a method of this object: that would be a cycle through Granian's, which no garbage collector sees.
+        _when_done(awaitable, lambda _: here.release())
+
+    def result(self) -> Any:
+        """To be asked once."""
+        self._here.acquire()
+        awaitable, self._awaitable = self._awaitable, None
+        return _value(awaitable)
+
+
 class Body:
-    """A request's body on its way from the event loop to the thread that reads it."""
+    """A request's body, of which the next piece comes while the application works on one.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._pieces: deque[bytes] = deque()
-        self._size = 0
-        self._ended = self._cut = self._unwanted = False
-        self._changed = threading.Condition()
-        self._room = asyncio.Event()
-        self._room.set()
+    `first` is a message that has come already.
+    """
 
-    async def fetch(self, receive: Receive) -> None:
-        """In the event loop: take the body in as fast as it is read."""
-        while not self._unwanted:
-            message = await receive()
-            if message["type"] != "http.request":
-                self._end(cut=True)
-                return
-            self._add(message.get("body", b""))
-            if not message.get("more_body", False):
-                self._end(cut=False)
-                return
-            await self._room.wait()
+    def __init__(self, receive: Receive, first: dict[str, Any] | None = None) -> None:
+        self._receive = receive
+        self._coming: _Coming | None = None
+        self._cut = False
+        self._piece = b""
+        self._at = 0  # how much of the piece has been read
+        if first is None:
+            self._coming = _Coming(receive())
+        else:
+            self._piece = self._take(first)
 
-    def _add(self, piece: bytes) -> None:
-        if not piece:
-            return
-        with self._changed:
-            self._pieces.append(piece)
-            self._size += len(piece)
-            if self._size >= _HIGH:
-                self._room.clear()
-            self._changed.notify()
+    def _take(self, message: dict[str, Any]) -> bytes:
+        self._coming = None
+        if message["type"] != "http.request":
+            self._cut = True
+            return b""
+        if message.get("more_body", False):
+            self._coming = _Coming(self._receive())
+        piece: bytes = message.get("body", b"")
+        return piece
 
-    def _end(self, *, cut: bool) -> None:
-        with self._changed:
-            self._ended, self._cut = True, cut
-            self._changed.notify()
-
-    def abandon(self) -> None:
-        """In the event loop: the application wants no more."""
-        self._unwanted = True
-        self._room.set()
-
-    def read1(self, size: int = _HIGH) -> bytes:
+    def read1(self, size: int = _PIECE) -> bytes:
         """What has come, up to `size` bytes; waits for some, none at the end. Raises BodyCut."""
-        with self._changed:
-            while not self._pieces:
-                if self._cut:
-                    raise BodyCut
-                if self._ended:
-                    return b""
-                self._changed.wait()
-            piece = self._pieces.popleft()
-            if len(piece) > size:
-                self._pieces.appendleft(piece[size:])
-                piece = piece[:size]
-            was_full = self._size >= _LOW
-            self._size -= len(piece)
-            if was_full and self._size < _LOW:
-                self._loop.call_soon_threadsafe(self._room.set)
-            return piece
+        if not size:
+            return b""
+        while self._at == len(self._piece):
+            if self._cut:
+                raise BodyCut
+            if self._coming is None:
+                return b""
+            self._piece, self._at = self._take(self._coming.result()), 0
+        start, self._at = self._at, min(self._at + size, len(self._piece))
+        if start == 0 and self._at == len(self._piece):
+            whole, self._piece, self._at = self._piece, b"", 0
+            return whole
+        return self._piece[start : self._at]
 
     def read(self, size: int | None = None) -> bytes:
         """`size` bytes, fewer only at the end; all without a size. Raises BodyCut."""
@@ -116,67 +146,63 @@ class Body:
         return b"".join(pieces)
 
 
-class _Answer:
-    """What an application's start_response was told."""
+class Threads:
+    """Up to `most` threads, made when they are needed; what comes while all are busy waits."""
 
-    def __init__(self) -> None:
-        self.status = 200
-        self.headers: list[tuple[str, str]] = []
-
-    def __call__(self, status: str, headers: list[tuple[str, str]], exc_info: object = None) -> None:
-        self.status = int(status.split(" ", 1)[0])
-        self.headers = headers
-
-    def message(self) -> dict[str, Any]:
-        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers]
-        return {"type": "http.response.start", "status": self.status, "headers": headers}
-
-
-class Bridge:
-    """An ASGI application that runs a WSGI application in `threads` threads, large bodies in further ones."""
-
-    def __init__(self, app: Wsgi, threads: int) -> None:
-        self._app = app
+    def __init__(self, name: str, most: int) -> None:
+        self._name = name
+        self._most = most
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._streams: asyncio.Semaphore | None = None
-        for number in range(threads):
-            threading.Thread(target=self._run, name=f"http-{number}", daemon=True).start()
+        self._lock = threading.Lock()
+        self._threads = 0
+        self._open = 0  # pieces of work that wait or are worked on
+
+    def start(self, work: Callable[[], None]) -> None:
+        """`work` must not raise."""
+        with self._lock:
+            self._open += 1
+            self._work.put(work)
+            if self._open <= self._threads or self._threads == self._most:
+                return
+            self._threads += 1
+        threading.Thread(target=self._run, name=self._name, daemon=True).start()
 
     def _run(self) -> None:
         while True:
-            self._work.get()()
-
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        environ = environ_of(scope)
-        length = environ.get("CONTENT_LENGTH")
-        chunked = "HTTP_TRANSFER_ENCODING" in environ or (length is None and _may_have_body(scope))
-        if chunked or (length is not None and not _is_small(length)):
-            await self._stream(environ, receive, send)
-            return
-        data = await _read_small(receive) if length not in (None, "0") else b""
-        if data is None:
-            return  # the client is gone
-        environ["wsgi.input"] = io.BytesIO(data)
-        await _Exchange(self._app, environ, send).run(self._work.put)
-
-    async def _stream(self, environ: dict[str, Any], receive: Receive, send: Send) -> None:
-        if self._streams is None:
-            self._streams = asyncio.Semaphore(_MOST_STREAMS)
-        async with self._streams:
-            body = Body(asyncio.get_running_loop())
-            environ["wsgi.input"] = body
-            fetching = asyncio.ensure_future(body.fetch(receive))
             try:
-                await _Exchange(self._app, environ, send).run(_in_thread_of_its_own)
-            finally:
-                body.abandon()
-                fetching.cancel()
+                work = self._work.get(timeout=_IDLE_S)
+            except queue.Empty:
+                with self._lock:
+                    if self._open < self._threads:
+                        self._threads -= 1
+                        return
+                continue  # something has come meanwhile
+            work()
+            del work  # what it holds is not needed while the next is waited for
+            with self._lock:
+                self._open -= 1
 
 
-def _in_thread_of_its_own(work: Callable[[], None]) -> None:
-    threading.Thread(target=work, name="http-stream", daemon=True).start()
+class Bridge:
+    """What Granian's ASGI worker is given as its scheduler's function: answers a request with a WSGI application."""
+
+    def __init__(self, app: Wsgi) -> None:
+        self.app = app
+        self.bodies = Threads("http-body", _MOST_BODIES)
+        self.answers = Threads("http-answer", _MOST_ANSWERS)
+
+    def __call__(self, watcher: Any) -> None:
+        """`watcher` is Granian's: `scope`, `proto` and `done()`, which is called when nothing more will be sent."""
+        scope = watcher.scope
+        environ = environ_of(scope)
+        exchange = _Exchange(self, environ, watcher)
+        length = environ.get("CONTENT_LENGTH")
+        if length is None and "HTTP_TRANSFER_ENCODING" not in environ and not _may_have_body(scope):
+            exchange.run(io.BytesIO())
+        elif length is not None and _is_small(length):
+            _when_done(watcher.proto.receive(), lambda come: exchange.run_small(_value(come), int(length)))
+        else:
+            self.bodies.start(exchange.run_large)
 
 
 def _is_small(length: str) -> bool:
@@ -188,23 +214,25 @@ def _may_have_body(scope: dict[str, Any]) -> bool:
     return str(scope.get("http_version", "")).startswith("2") and scope["method"] in ("POST", "PUT", "PATCH")
 
 
-async def _read_small(receive: Receive) -> bytes | None:
-    pieces: list[bytes] = []
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        pieces.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            return b"".join(pieces)
+@lru_cache(maxsize=1024)
+def _variable(name: bytes) -> str:
+    """A header's name in the WSGI environment."""
+    upper = name.decode("latin-1").upper().replace("-", "_")
+    return upper if upper in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{upper}"
+
+
+@lru_cache(maxsize=1024)
+def _header(name: str) -> bytes:
+    return name.lower().encode("latin-1")
 
 
 def environ_of(scope: dict[str, Any]) -> dict[str, Any]:
     """The WSGI environment of a request (PEP 3333), without `wsgi.input`."""
     server, client = scope.get("server") or ("", 0), scope.get("client") or ("", 0)
+    path: bytes = scope["raw_path"].partition(b"?")[0]
     environ = _ENVIRON | {
         "REQUEST_METHOD": scope["method"],
-        "PATH_INFO": unquote_to_bytes(scope["raw_path"].partition(b"?")[0]).decode("latin-1"),
+        "PATH_INFO": (unquote_to_bytes(path) if b"%" in path else path).decode("latin-1"),
         "QUERY_STRING": scope["query_string"].decode("latin-1"),
         "SERVER_PROTOCOL": f"HTTP/{scope.get('http_version', '1.1')}",
         "SERVER_NAME": str(server[0]),
@@ -213,74 +241,126 @@ def environ_of(scope: dict[str, Any]) -> dict[str, Any]:
         "wsgi.url_scheme": scope["scheme"],
     }
     for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1").upper().replace("-", "_"), raw_value.decode("latin-1")
-        if name not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-            name = f"HTTP_{name}"
+        name, value = _variable(raw_name), raw_value.decode("latin-1")
         environ[name] = f"{environ[name]},{value}" if name in environ else value
     return environ
 
 
+class _Answer:
+    """What an application's start_response was told."""
+
+    __slots__ = ("headers", "status")
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.headers: list[tuple[str, str]] = []
+
+    def __call__(self, status: str, headers: list[tuple[str, str]], exc_info: object = None) -> None:
+        self.status = int(status.split(" ", 1)[0])
+        self.headers = headers
+
+    def message(self) -> dict[str, Any]:
+        headers = [(_header(name), value.encode("latin-1")) for name, value in self.headers]
+        return {"type": "http.response.start", "status": self.status, "headers": headers}
+
+
+class _Departure:
+    """Whether the client is gone. To be made when the request's body has been read: it asks for what comes next."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.seen = False
+        self._ask()
+
+    def _ask(self) -> None:
+        _when_done(self._receive(), self._come)
+
+    def _come(self, awaitable: Any) -> None:
+        message = _value(awaitable)
+        if message["type"] == "http.request" and not message.get("more_body", False):
+            self._ask()  # the end of the body
+        else:
+            self.seen = message["type"] != "http.request"
+
+
 class _Exchange:
-    """One request: the application in a thread, its answer sent from the event loop."""
+    """One request and its answer."""
 
-    def __init__(self, app: Wsgi, environ: dict[str, Any], send: Send) -> None:
-        self._app = app
+    __slots__ = ("_bridge", "_environ", "_protocol", "_watcher")
+
+    def __init__(self, bridge: Bridge, environ: dict[str, Any], watcher: Any) -> None:
+        self._bridge = bridge
         self._environ = environ
-        self._send = send
-        self._loop = asyncio.get_running_loop()
-        self._done: asyncio.Future[list[dict[str, Any]]] = self._loop.create_future()
+        self._watcher = watcher
+        self._protocol = watcher.proto
 
-    async def run(self, start: Callable[[Callable[[], None]], None]) -> None:
-        start(self._work)
-        for message in await self._done:
-            await self._send(message)
+    def run_small(self, message: dict[str, Any], length: int) -> None:
+        """`message` is the first of a body of `length` bytes, and mostly all of it."""
+        if message["type"] != "http.request":
+            self._watcher.done()  # the client is gone
+        elif len(message["body"]) == length or not message.get("more_body", False):
+            self.run(io.BytesIO(message["body"]))
+        else:
+            # It may take long, which none of Granian's threads waits for.
+            self._bridge.bodies.start(lambda: self.run(Body(self._protocol.receive, message)))
 
-    def _work(self) -> None:
+    def run_large(self) -> None:
+        self.run(Body(self._protocol.receive))
+
+    def run(self, body: io.BytesIO | Body) -> None:
         answer = _Answer()
+        self._environ["wsgi.input"] = body
         try:
-            body = self._app(self._environ, answer)
-            if isinstance(body, list):
-                self._finish([answer.message(), {"type": "http.response.body", "body": b"".join(body)}])
-            else:
-                # Whoever answers small requests does not wait for a slow reader of a large one.
-                _in_thread_of_its_own(lambda: self._give(answer, body))
+            given = self._bridge.app(self._environ, answer)
+            if isinstance(given, list):
+                self._send(answer.message())
+                data = given[0] if len(given) == 1 else b"".join(given)
+                self._send({"type": "http.response.body", "body": data})
+                self._watcher.done()
+                return
         except Exception:
             LOG.exception("the application failed")
             self._crash()
+            return
+        # Whoever answers small requests does not wait for a slow reader of a large one.
+        departure = _Departure(self._protocol.receive) if isinstance(body, io.BytesIO) else None
+        self._bridge.answers.start(lambda: self._give(answer, given, departure))
 
-    def _give(self, answer: _Answer, body: Iterable[bytes]) -> None:
+    def _send(self, message: dict[str, Any]) -> None:
+        """What is sent without waiting: the beginning of an answer, and its end."""
+        self._protocol.send(message)
+
+    def _give(self, answer: _Answer, body: Iterable[bytes], departure: _Departure | None) -> None:
         """Send a body piece by piece: the next one is fetched while one is sent."""
         try:
-            sending = self._later(answer.message())
             try:
+                self._send(answer.message())
+                sending: _Coming | None = None
                 for piece in body:
+                    if sending is not None:
+                        sending.result()
+                    if departure is not None and departure.seen:
+                        return
+                    sending = _Coming(
+                        self._protocol.send({"type": "http.response.body", "body": piece, "more_body": True})
+                    )
+                if sending is not None:
                     sending.result()
-                    sending = self._later({"type": "http.response.body", "body": piece, "more_body": True})
-                sending.result()
+                self._send({"type": "http.response.body", "body": b""})
             finally:
                 close = getattr(body, "close", None)
                 if close is not None:
                     close()
-            self._finish([{"type": "http.response.body", "body": b""}])
         except Exception:
             # The answer has begun: ending it short of its length tells the client.
             LOG.exception("an answer broke off")
-            self._finish([])
-
-    def _later(self, message: dict[str, Any]) -> Any:
-        async def send() -> None:
-            await self._send(message)
-
-        return asyncio.run_coroutine_threadsafe(send(), self._loop)
+        finally:
+            self._watcher.done()
 
     def _crash(self) -> None:
-        answer = _Answer()
-        answer.status = 500
-        self._finish([answer.message(), {"type": "http.response.body", "body": b""}])
-
-    def _finish(self, messages: list[dict[str, Any]]) -> None:
-        def finish() -> None:
-            if not self._done.done():
-                self._done.set_result(messages)
-
-        self._loop.call_soon_threadsafe(finish)
+        try:
+            self._send({"type": "http.response.start", "status": 500, "headers": []})
+            self._send({"type": "http.response.body", "body": b""})
+        except RuntimeError:
+            LOG.debug("the answer had begun when the application failed")
+        self._watcher.done()
