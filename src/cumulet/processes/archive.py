@@ -11,6 +11,7 @@ import shutil
 import tarfile
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -126,8 +127,8 @@ def restore(source: Path, paths: Paths, state_dir: str | None) -> Manifest:
 def _unpack(source: Path, scratch: Path) -> Manifest:
     try:
         with tarfile.open(source, "r:gz") as archive:
-            # "data" refuses members that would land outside, devices, and special modes (PEP 706).
-            archive.extractall(scratch, filter="data")
+            archive.extraction_filter = lambda member, _: member  # asked by newer Pythons only: `_harmless` does it
+            archive.extractall(scratch, members=_harmless(archive, scratch.resolve()))  # noqa: S202 (each is looked at)
         manifest = msgspec.json.decode((scratch / "manifest.json").read_bytes(), type=Manifest)
     except (tarfile.TarError, OSError, EOFError, msgspec.DecodeError) as error:
         raise NotRestorable(f"{source} is not a whole backup of a cloud: {error}") from error
@@ -137,6 +138,24 @@ def _unpack(source: Path, scratch: Path) -> Manifest:
     if missing or not (scratch / "state" / "settings.json").exists():
         raise NotRestorable(f"{source} lacks {', '.join(missing) or 'the settings'}")
     return manifest
+
+
+def _harmless(archive: tarfile.TarFile, root: Path) -> Iterator[tarfile.TarInfo]:
+    """The members, each looked at after those before it are unpacked, as the current user's plain files.
+
+    TarError for what would land or point outside, and for what `save` never writes (devices, hard links). PEP 706 has
+    such a filter, but Debian 12's Python is older than that.
+    """
+    for member in archive:
+        place = (root / member.name).resolve()
+        inside = place.is_relative_to(root)
+        if member.issym():
+            inside = inside and (place.parent / member.linkname).resolve().is_relative_to(root)
+        if not inside or not (member.isfile() or member.isdir() or member.issym()):
+            raise tarfile.TarError(f"{member.name} does not belong in one")
+        member.mode &= 0o755
+        member.uid, member.gid, member.uname, member.gname = os.getuid(), os.getgid(), "", ""
+        yield member
 
 
 def _replace_tree(new: Path, place: Path) -> None:
