@@ -232,3 +232,84 @@ def test_a_move_to_a_host_that_is_not_there_is_refused(pair: Cloud) -> None:
     for action, given in (("migrate", {"host": "nohost"}), ("os-migrateLive", live)):
         error = pair.act(server["id"], action, given, token="admin", status=400)
         assert error["badRequest"]["message"] == "Compute host nohost could not be found."
+
+
+# -- a state that is reset meanwhile ---------------------------------------------------------------------------------
+
+
+def _reset(cloud: Cloud, server_id: str) -> None:
+    cloud.act(server_id, "os-resetState", {"state": "active"}, token="admin")
+
+
+def _require_healed(cloud: Cloud, server_id: str, kind: str, host: str, ram: int) -> None:
+    """The move is over, and what it held is given back."""
+    cloud.until(lambda: _moves(cloud, server_id) == [(kind, "error")], 40.0)
+    cloud.until(lambda: server_id in cloud.hosts[host].guests())
+    _require_at(cloud, server_id, host)
+    assert (_usage(cloud, host), _usage(cloud, _other(host))) == (ram, 0)
+    assert all(not driver._kept.old for driver in cloud.hosts.values())
+    assert cloud.show(server_id)["flavor"]["ram"] == ram
+    cloud.json("DELETE", f"/v2.1/servers/{server_id}", status=204)
+    cloud.until(lambda: cloud.is_gone(server_id))
+    assert (_usage(cloud, host), _usage(cloud, _other(host))) == (0, 0)
+
+
+def test_a_reset_while_it_waits_for_confirmation_is_one(pair: Cloud) -> None:
+    server_id, source = _resized(pair)
+    _reset(pair, server_id)
+    _require_healed(pair, server_id, "resize", _other(source), 256)
+
+
+@pytest.mark.parametrize("method", ["send", "receive"])
+def test_a_reset_in_the_middle_of_a_migration_takes_it_back(pair: Cloud, method: str) -> None:
+    server = pair.active(flavorRef=pair.flavor(ram=128))
+    source = server["OS-EXT-SRV-ATTR:host"]
+    host = pair.hosts[source if method == "send" else _other(source)]
+    host.faults.delays[method] = 1.0
+    pair.act(server["id"], "migrate", token="admin")
+    wanted = "resize_migrating" if method == "send" else "resize_finish"
+    pair.until(lambda: pair.show(server["id"])["OS-EXT-STS:task_state"] == wanted)
+    _reset(pair, server["id"])
+    _require_healed(pair, server["id"], "migration", source, 128)
+
+
+@pytest.mark.parametrize("arrived", [False, True])
+def test_a_reset_in_the_middle_of_a_live_migration(pair: Cloud, arrived: bool) -> None:
+    server = pair.active(flavorRef=pair.flavor(ram=128))
+    source = server["OS-EXT-SRV-ATTR:host"]
+    driver: Any = pair.hosts[source]
+    if arrived:
+        really = driver.live_migrate
+
+        def late(*args: Any, **rest: Any) -> None:
+            really(*args, **rest)
+            _reset(pair, server["id"])
+
+        driver.live_migrate = late
+    else:
+        driver.faults.delays["live_migrate"] = 60.0
+    pair.act(server["id"], "os-migrateLive", {"host": None, "block_migration": "auto"}, token="admin")
+    if not arrived:
+        pair.until(lambda: server["id"] in driver._live)
+        _reset(pair, server["id"])
+    _require_healed(pair, server["id"], "live-migration", _other(source) if arrived else source, 128)
+
+
+def test_a_move_that_everybody_forgot_is_found(pair: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cumulet.compute.domain import moves
+    from cumulet.compute.jobs import healing
+
+    server_id, source = _resized(pair)
+    with monkeypatch.context() as patch:
+        patch.setattr(moves, "enqueue_heal", lambda *_: None)
+        _reset(pair, server_id)
+    assert _moves(pair, server_id) == [("resize", "finished")]
+    monkeypatch.setattr(healing, "_FORGOTTEN_US", 0)
+
+    class Always:
+        def check(self) -> None:
+            """The job stays ours."""
+
+    healing.find_forgotten(Always(), pair.service)  # type: ignore[arg-type]
+    pair.service.wake()
+    _require_healed(pair, server_id, "resize", _other(source), 256)

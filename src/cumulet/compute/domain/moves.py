@@ -8,13 +8,17 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from cumulet.compute.domain.servers import decode
-from cumulet.compute.tables import migrations
+from cumulet.compute.tables import jobs, migrations, servers
 from cumulet.kernel.context import Context
 from cumulet.kernel.ids import uuid_id
+from cumulet.kernel.jobs import enqueue
 
 OVER: Final = ("confirmed", "reverted", "error", "failed", "completed", "cancelled", "done")
 """Statuses after which a move holds nothing any more."""
 LIVE: Final = "live-migration"
+HEAL: Final = "server.heal_move"
+"""The kind of the job that ends a move which nobody works on any more."""
+_HEAL_DEADLINE_S: Final = 3600.0
 ABORTABLE: Final = ("queued", "preparing", "running")
 
 
@@ -53,6 +57,28 @@ def open_of(connection: Connection, server_id: str) -> list[Row[Any]]:
     """Those that still hold something, newest first."""
     query = sa.select(migrations).where(migrations.c.server_id == server_id, migrations.c.status.not_in(OVER))
     return list(connection.execute(query.order_by(migrations.c.id.desc())))
+
+
+def enqueue_heal(connection: Connection, move: Row[Any]) -> None:
+    payload = {"migration": move.uuid}
+    enqueue(connection, jobs, HEAL, payload, subject=move.server_id, key=move.uuid, deadline_s=_HEAL_DEADLINE_S)
+
+
+def forgotten(connection: Connection, before: int, limit: int) -> list[Row[Any]]:
+    """Moves under way since before then whose server neither waits for anything nor for its resize's confirmation."""
+    query = (
+        sa.select(migrations)
+        .join(servers, servers.c.id == migrations.c.server_id)
+        .where(
+            migrations.c.status.not_in(OVER),
+            migrations.c.updated_at < before,
+            sa.not_(servers.c.deleted),
+            servers.c.task_state.is_(None),
+            servers.c.vm_state != "resized",
+            servers.c.updated_at < before,
+        )
+    )
+    return list(connection.execute(query.order_by(migrations.c.id).limit(limit)))
 
 
 def of_server(connection: Connection, server_id: str, number: int) -> Row[Any] | None:

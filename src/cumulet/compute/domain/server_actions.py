@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from cumulet.compute.domain import server_states, servers
+from cumulet.compute.domain import moves, server_states, servers
 from cumulet.compute.domain.server_states import PAUSED, RUNNING, SHUTDOWN, SUSPENDED
 from cumulet.compute.service import Compute
 from cumulet.compute.tables import jobs
@@ -71,9 +71,15 @@ def set_lock(compute: Compute, ctx: Context, server_id: str, locked: bool, reaso
 
 
 def reset(compute: Compute, ctx: Context, server_id: str, state: str) -> None:
-    """Set the state without touching the host; whatever is under way loses its say."""
+    """Set the state without touching the host; whatever is under way loses its say. A move is ended by a job: the
+    server stays on the host it is on, and what was taken elsewhere is given back."""
     with compute.db.write() as connection:
         row = servers.load(connection, server_id, lock=True)
         servers.begin(compute, connection, ctx, server_id, "resetState")
         values = {"vm_state": state, "task_state": None, "generation": row.generation + 1}
         servers.change(connection, server_id, compute.now(), **values)
+        under_way = moves.open_of(connection, server_id)
+        for move in under_way:
+            moves.enqueue_heal(connection, move)
+    if under_way:
+        compute.wake()

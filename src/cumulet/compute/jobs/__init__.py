@@ -6,6 +6,7 @@ from cumulet.compute.jobs import (
     actions,
     boot,
     delete,
+    healing,
     interfaces,
     live,
     rebuild,
@@ -23,6 +24,6 @@ def registry() -> JobRegistry:
     made = JobRegistry()
     for module in (boot, delete, actions, rebuild, snapshot, shelve, resize, live):
         module.register(made)
-    for module in (interfaces, volumes, volume_swaps, reclaim):
+    for module in (interfaces, volumes, volume_swaps, reclaim, healing):
         module.register(made)
     return made

@@ -94,19 +94,8 @@ class Work:
             raise Retry(_AGAIN_S, f"Host {host} could not say its {method}: {error}") from None
 
     def insist(self, host: str, method: str, timeout_s: float = CALL_S, **args: Any) -> None:
-        """Have it done at a host, for cleaning up: a guest that is not there and a host that is down are right too.
-
-        Raises Retry while the host refuses.
-        """
-        self.job.check()
-        try:
-            self._call(host, method, args, timeout_s, None)
-        except HostUnreachable:
-            if is_up(self.compute, host):
-                raise
-        except RemoteError as error:
-            if error.type != "NoSuchGuest":
-                raise Retry(_AGAIN_S, f"Host {host} could not {method.replace('_', ' ')}: {error}") from None
+        """See the function."""
+        insist(self.job, self.compute, host, method, timeout_s, **args)
 
     def _call(self, host: str, method: str, args: dict[str, Any], timeout_s: float, call_id: str | None) -> Any:
         return self.compute.bus.call(
@@ -117,6 +106,23 @@ class Work:
             ctx=self.job.context(),
             call_id=call_id,
         )
+
+
+def insist(job: Job, compute: Compute, host: str, method: str, timeout_s: float = CALL_S, **args: Any) -> None:
+    """Have it done at a host, for cleaning up: a guest that is not there and a host that is down are right too.
+
+    Raises Retry while the host refuses.
+    """
+    job.check()
+    timeout_s = job.remaining_s(timeout_s)
+    try:
+        compute.bus.call(host, f"compute.{method}", args, timeout_s=timeout_s, ctx=job.context())
+    except HostUnreachable:
+        if is_up(compute, host):
+            raise
+    except RemoteError as error:
+        if error.type != "NoSuchGuest":
+            raise Retry(_AGAIN_S, f"Host {host} could not {method.replace('_', ' ')}: {error}") from None
 
 
 def forget_password(connection: Connection, job: Job) -> None:
