@@ -117,9 +117,18 @@ def update(call: Call[Volume], attachment_id: str) -> Reply:
         raise BadRequest("Invalid input for field/attribute connector. Value: {}. It is empty.")
     row, volume = _load(call, attachment_id)
     may(call, "volume:attachment_update", row)
+    was_reserved = row.attach_status == "reserved"
+    changed = {"attach_status": "attaching"} if was_reserved else {}  # so that its export is ended if this dies
     if given.connector.get("mode") in ("rw", "ro") and row.attach_mode is None:
-        row = attachments.enter(call.service, row.id, attach_mode=given.connector["mode"])
-    return Reply({"attachment": detailed(_connect(call, row, volume, given.connector))})
+        changed["attach_mode"] = given.connector["mode"]
+    if changed:
+        row = attachments.enter(call.service, row.id, **changed)
+    try:
+        return Reply({"attachment": detailed(_connect(call, row, volume, given.connector))})
+    except ApiError:
+        if was_reserved:
+            attachments.enter(call.service, row.id, attach_status="reserved")
+        raise
 
 
 def act(call: Call[Volume], attachment_id: str) -> Reply:
@@ -138,7 +147,7 @@ def delete(call: Call[Volume], attachment_id: str) -> Reply:
     row, volume = _load(call, attachment_id)
     may(call, "volume:attachment_delete", row)
     connecting.may_detach(call.service, call.ctx, volume, row)
-    if row.connection_info is not None:
+    if row.connection_info is not None or row.attach_status != "reserved":
         connecting.disconnect(call.service, call.ctx, volume, row.id)
     left = attachments.forget(call.service, attachment_id)
     return Reply({"attachments": [summary(each) for each in left]})
