@@ -24,12 +24,12 @@ class Host:
         self._call = Call(id="call", host="engine", method="", deadline=float("inf"))
         self.report()
 
-    def report(self, **ports: str) -> None:
+    def report(self, *routers: str, **ports: str) -> None:
         counts: dict[str, dict[str, int]] = {
             f"neutron-{kind}-agent": {} for kind in ("linuxbridge", "dhcp", "l3", "metadata")
         }
         facts = {"host": self.name, "tunneling_ip": "192.0.2.7", "counts": counts}
-        self._methods.report(self._call, facts, {"ports": ports})
+        self._methods.report(self._call, facts, {"ports": ports, "routers": list(routers)})
 
     def document(self) -> dict[str, Any]:
         """The whole one, each kind by id."""
@@ -57,6 +57,31 @@ def test_a_ports_status_is_what_its_host_says(network: Network, admin: Api) -> N
     assert admin.show("port", port["id"])["status"] == "DOWN"
     host.report(**{port["id"]: "ACTIVE"})
     assert admin.show("port", port["id"])["status"] == "ACTIVE"
+
+
+def test_a_floating_ip_works_while_a_host_carries_its_router(network: Network, admin: Api) -> None:
+    host, other = Host(network, "first"), Host(network, "second")
+    public, (made, subnet) = admin.external(), admin.network_with("10.47.0.0/24")
+    router = admin.make("router", external_gateway_info={"network_id": public["id"]})["id"]
+    admin.act(f"routers/{router}/add_router_interface", {"subnet_id": subnet["id"]})
+    port = admin.make("port", network_id=made["id"])
+    floating = admin.make("floatingip", floating_network_id=public["id"], port_id=port["id"])["id"]
+    for agent in admin.client.get(f"/v2.0/routers/{router}/l3-agents").json()["agents"]:
+        assert admin.client.delete(f"/v2.0/agents/{agent['id']}/l3-routers/{router}").status == 204
+    agent = admin.list("agent", "?host=first&agent_type=L3 agent")[0]["id"]
+    assert admin.client.post(f"/v2.0/agents/{agent}/l3-routers", {"router_id": router}).status == 201
+
+    other.report(router)
+    assert admin.show("floatingip", floating)["status"] == "DOWN", "that host does not carry it"
+    host.report(router)
+    assert admin.show("floatingip", floating)["status"] == "ACTIVE"
+    assert admin.client.delete(f"/v2.0/agents/{agent}/l3-routers/{router}").status == 204
+    assert admin.show("floatingip", floating)["status"] == "DOWN"
+    host.report(router)
+    assert admin.show("floatingip", floating)["status"] == "DOWN", "the host had not heard of it yet"
+    assert admin.client.post(f"/v2.0/agents/{agent}/l3-routers", {"router_id": router}).status == 201
+    host.report(router)
+    assert admin.show("floatingip", floating)["status"] == "ACTIVE"
 
 
 def test_ports_of_a_trunk_are_wired_where_their_parent_is(network: Network, admin: Api) -> None:

@@ -27,7 +27,7 @@ def take(network: Network, connection: Connection, host: str, report: Report) ->
     """Bring the statuses that users see to what a host says."""
     _ports(network, connection, host, report.ports)
     _routers(network, connection, host, report.ha_states)
-    _floating_ips(connection, report.routers)
+    _floating_ips(connection, host, report.routers)
 
 
 _SET_STATUS = (
@@ -85,9 +85,18 @@ def _routers(network: Network, connection: Connection, host: str, reported: dict
             router_hosts.move_ports(network, connection, row.router_id, host)
 
 
-def _floating_ips(connection: Connection, router_ids: list[str]) -> None:
+def _floating_ips(connection: Connection, host: str, router_ids: list[str]) -> None:
+    """Those of routers that the host carries; one that was just taken from it may still be in its report."""
+    carried = (
+        sa.select(router_agents.c.router_id)
+        .join(agents, agents.c.id == router_agents.c.agent_id)
+        .where(agents.c.host == host)
+    )
     for ids in base.chunks(router_ids):
         waiting = sa.and_(
-            floating_ips.c.router_id.in_(ids), floating_ips.c.status == "DOWN", floating_ips.c.port_id.is_not(None)
+            floating_ips.c.router_id.in_(ids),
+            floating_ips.c.router_id.in_(carried),
+            floating_ips.c.status == "DOWN",
+            floating_ips.c.port_id.is_not(None),
         )
         connection.execute(sa.update(floating_ips).where(waiting).values(status="ACTIVE"))

@@ -12,9 +12,9 @@ from cumulet.network.domain.source import Thing
 from cumulet.network.errors import conflict
 from cumulet.network.service import Network
 from cumulet.network.tables import agents as agent_table
+from cumulet.network.tables import floating_ips, router_agents, router_ports
 from cumulet.network.tables import networks as network_table
 from cumulet.network.tables import ports as port_table
-from cumulet.network.tables import router_agents, router_ports
 from cumulet.network.tables import routers as router_table
 
 STANDBY: Final = "standby"
@@ -96,7 +96,7 @@ def _remove(network: Network, connection: Connection, router_id: str, agent: Row
 
 
 def follow(network: Network, connection: Connection, row: Row[Any]) -> None:
-    """Let the router's ports be where it is carried, and its zones be those of its hosts."""
+    """Let the router's ports be where it is carried, its zones be those of its hosts, its floating IPs work or not."""
     carrying = _carrying(connection, row.id)
     zones = sorted({agent.availability_zone for agent in carrying if agent.availability_zone})
     changed = {"availability_zones": base.to_json(zones)}
@@ -107,6 +107,9 @@ def follow(network: Network, connection: Connection, row: Row[Any]) -> None:
         high_availability.disconnect(network, connection, row)
     active = next((agent.host for agent in carrying if agent.ha_state == ACTIVE), None)
     move_ports(network, connection, row.id, active or (carrying[0].host if carrying else ""))
+    if not carrying:
+        working = sa.and_(floating_ips.c.router_id == row.id, floating_ips.c.status == "ACTIVE")
+        connection.execute(sa.update(floating_ips).where(working).values(status="DOWN"))
     network.touch("router", row.id)
 
 
