@@ -14,6 +14,7 @@ COMMANDS = {
     "down": "End the cloud.",
     "demo": "A first server, as in the install guides.",
     "join": "This machine as one more host of a cloud.",
+    "simulate": "Thousands of simulated hosts for a cloud.",
     "status": "Every service and process.",
     "doctor": "What is missing on this host, and how to get it.",
     "logs": "What every process wrote.",

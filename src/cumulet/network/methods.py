@@ -4,6 +4,7 @@
   (`domain.reports.Report`). Returns {"generation"}: the newest one there is.
 - `network.wanted(host, have, seen)`: what the host should be, as a document (`domain.wanted`); see `Desk.wanted`.
   Returns {"generation", "document"}.
+- `network.fleet(hosts, ports)`: many simulated hosts live, and these ports are plugged there (`domain.fleets`).
 - `network.changed(topics)`, a cast from whoever has committed a change: hosts it concerns are woken by a cast of the
   same name, without arguments.
 """
@@ -17,7 +18,7 @@ from typing import Any
 import msgspec
 
 from cumulet.kernel.bus import BusError, Call, Method
-from cumulet.network.domain import generations, hosts, reports
+from cumulet.network.domain import fleets, generations, hosts, reports
 from cumulet.network.domain.wanted.desk import Desk
 from cumulet.network.jobs.hosts import replace_dead
 from cumulet.network.service import Network
@@ -27,7 +28,12 @@ log = logging.getLogger(__name__)
 
 def methods(network: Network) -> Mapping[str, Method]:
     served = Methods(network)
-    return {"network.report": served.report, "network.wanted": served.wanted, "network.changed": served.changed}
+    return {
+        "network.report": served.report,
+        "network.fleet": served.fleet,
+        "network.wanted": served.wanted,
+        "network.changed": served.changed,
+    }
 
 
 class Methods:
@@ -47,6 +53,13 @@ class Methods:
             replace_dead(network, scheduled=False)
         with network.db.read() as connection:
             return {"generation": generations.current(connection)}
+
+    def fleet(self, call: Call, hosts: list[str], ports: dict[str, dict[str, str]]) -> None:
+        network = self._network
+        with network.write() as connection:
+            if hosts:
+                fleets.live(network, connection, msgspec.convert(hosts, list[str]))
+            fleets.plug(network, connection, msgspec.convert(ports, dict[str, dict[str, str]]))
 
     def wanted(self, call: Call, host: str, have: int = 0, seen: int = 0) -> dict[str, Any]:
         answer = self._desk.wanted(host, have, seen)

@@ -15,6 +15,7 @@ from msgspec import Struct, field
 
 from cumulet.agents.compute.protocols import Disk, Guest, NoSuchGuest, Resources
 from cumulet.simulator import guests
+from cumulet.simulator.faults import Faults
 from cumulet.simulator.guests import PAUSED, RUNNING, SHUTDOWN, SUSPENDED, Edit, SimulatedGuest
 
 __all__ = ["PAUSED", "RUNNING", "SHUTDOWN", "SUSPENDED", "Faults", "SimulatedHypervisor", "Upload"]
@@ -25,11 +26,8 @@ _LIVE_STEPS: Final = 20
 _MB: Final = 1 << 20
 
 
-class Faults(Struct):
-    """How the driver behaves, by method: `delays` in seconds, `errors` as the sentence a call fails with."""
-
-    delays: dict[str, float] = field(default_factory=dict)
-    errors: dict[str, str] = field(default_factory=dict)
+Inspect = Callable[[dict[str, Any]], None]
+"""Looks at an image as Image shows it, and raises for one that is not what it says."""
 
 
 class Kept(Struct):
@@ -63,11 +61,13 @@ class SimulatedHypervisor:
         faults: Faults | None = None,
         file: Path | None = None,
         upload: Upload | None = None,
+        inspect: Inspect | None = None,
     ) -> None:
         self._resources = resources or default_resources()
         self.faults = faults or Faults()
         self._file = file
         self._upload = upload
+        self._inspect = inspect
         self._since = time.monotonic()
         self._lock = threading.RLock()
         self._kept = Kept()
@@ -91,11 +91,14 @@ class SimulatedHypervisor:
     # -- how it behaves --------------------------------------------------------------------------------------------
 
     def _behave(self, method: str) -> None:
-        delay = self.faults.delays.get(method, 0.0)
+        delay = self.faults.delay_s(method)
         if delay:
             time.sleep(delay)
-        if method in self.faults.errors:
-            raise RuntimeError(self.faults.errors[method])
+        self.faults.check(method)
+
+    def _look_at(self, image: dict[str, Any]) -> None:
+        if self._inspect is not None:
+            self._inspect(image)
 
     def _save(self) -> None:
         if self._file is not None:
@@ -118,6 +121,7 @@ class SimulatedHypervisor:
     # -- life and power --------------------------------------------------------------------------------------------
 
     def spawn(self, guest: Guest) -> None:
+        self._look_at(guest.image)
         self._behave("spawn")
         with self._lock:
             if guest.id not in self._kept.guests:
@@ -160,6 +164,7 @@ class SimulatedHypervisor:
         self._change("resume", server_id, guests.to(RUNNING))
 
     def rebuild(self, guest: Guest) -> None:
+        self._look_at(guest.image)
         self._behave("rebuild")
         with self._lock:
             self._find(guest.id)
@@ -267,15 +272,14 @@ class SimulatedHypervisor:
                 self._live.pop(server_id, None)
 
     def _copy(self, live: Live) -> None:
-        step = self.faults.delays.get("live_migrate", 0.0) / _LIVE_STEPS
+        step = self.faults.delay_s("live_migrate") / _LIVE_STEPS
         for number in range(1, _LIVE_STEPS + 1):
             if live.forced:
                 break
             if live.aborted.wait(step) if step else live.aborted.is_set():
                 raise RuntimeError("the live migration was aborted")
             live.done = live.total * number // _LIVE_STEPS
-        if "live_migrate" in self.faults.errors:
-            raise RuntimeError(self.faults.errors["live_migrate"])
+        self.faults.check("live_migrate")
 
     def _arrive(self, server_id: str, guest: SimulatedGuest) -> None:
         with self._lock:
@@ -313,6 +317,10 @@ class SimulatedHypervisor:
         self._behave("cancel_live")
         with self._lock:
             self._incoming.pop(server_id, None)
+
+    def cache_image(self, image_id: str) -> None:
+        """There is nothing to fetch: simulated disks have no content."""
+        self._behave("cache_image")
 
     # -- devices ---------------------------------------------------------------------------------------------------
 

@@ -12,13 +12,11 @@ import msgspec
 
 from cumulet.kernel.client import Session, Transport
 from cumulet.kernel.settings import Settings
-from cumulet.simulator.compute import Upload
+from cumulet.simulator.compute import Inspect, Upload
 
 if TYPE_CHECKING:
     from cumulet.agents.compute.image_service import Glance
 
-Inspect = Callable[[dict[str, Any]], None]
-"""Looks at an image as Image shows it."""
 _IDENTITY = (5000, "/identity")
 _LOOK = 32 << 20  # bytes that tell every format and what makes it unsafe
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cumulet.agents.compute.agent import Agent as ComputeAgent
-from cumulet.agents.compute.protocols import Guest
 from cumulet.agents.host.compute import ComputePart
 from cumulet.agents.host.network import NetworkPart
 from cumulet.agents.host.parts import Part
@@ -23,7 +22,7 @@ from cumulet.agents.network.watch import Event
 from cumulet.kernel.bus import Bus
 from cumulet.kernel.settings import Settings
 from cumulet.simulator.compute import SimulatedHypervisor
-from cumulet.simulator.images import Inspect, inspector, uploader
+from cumulet.simulator.images import inspector, uploader
 from cumulet.simulator.network import SimulatedHost, simulated_drivers
 
 
@@ -63,26 +62,12 @@ class PluggedHypervisor(SimulatedHypervisor):
     """A hypervisor whose guests have tap devices on the simulated host, so that the network agent finds and wires
     them."""
 
-    def __init__(
-        self, host: SimulatedHost, watch: SimulatedWatch, *, inspect: Inspect | None = None, **rest: Any
-    ) -> None:
-        """`inspect` looks at an image before a guest is made of it."""
-        self._inspect = inspect
+    def __init__(self, host: SimulatedHost, watch: SimulatedWatch, **rest: Any) -> None:
         self._host = host
         self._watch = watch
         self._taps: set[str] = set()
         super().__init__(**rest)
         self._wire()
-
-    def spawn(self, guest: Guest) -> None:
-        if self._inspect is not None:
-            self._inspect(guest.image)
-        super().spawn(guest)
-
-    def rebuild(self, guest: Guest) -> None:
-        if self._inspect is not None:
-            self._inspect(guest.image)
-        super().rebuild(guest)
 
     def _save(self) -> None:
         super()._save()

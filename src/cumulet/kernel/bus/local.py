@@ -125,12 +125,17 @@ class LocalBus:
     def _exchange_at(self, link: Path, host: str, data: bytes, deadline: float) -> bytearray:
         """Send a frame and get its answer, over a kept connection if there is one.
 
+        Connections are kept by the socket they lead to, which may serve thousands of (simulated) hosts.
         A connection that breaks is tried once more anew: the serving side answers a repeated id from memory.
         Raises TimeoutError at the deadline, HostUnreachable when nobody is there.
         """
         broken: OSError | None = None
         for _ in range(3):
-            sock = self._take(host)
+            try:
+                server = str(link.readlink())
+            except OSError:
+                raise HostUnreachable(host, "nobody serves it") from None
+            sock = self._take(server)
             fresh = sock is None
             if sock is None:
                 sock = self._connect(link, host, deadline)
@@ -147,12 +152,12 @@ class LocalBus:
                     raise HostUnreachable(host, f"it went away before it answered ({error})") from error
                 broken = error if fresh else broken
                 if not fresh:
-                    self._forget(host)  # its server has gone, so they are all dead
+                    self._forget(server)  # it has gone, so they are all dead
                 continue
             except BaseException:
                 sock.close()
                 raise
-            self._keep(host, sock)
+            self._keep(server, sock)
             return reply
         raise HostUnreachable(host, f"it went away before it answered ({broken})")
 
@@ -182,12 +187,12 @@ class LocalBus:
                 sock.close()
                 raise
 
-    def _take(self, host: str) -> socket.socket | None:
+    def _take(self, server: str) -> socket.socket | None:
         now = time.monotonic()
         stale: list[socket.socket] = []
         found = None
         with self._lock:
-            idle = self._idle.get(host, [])
+            idle = self._idle.get(server, [])
             while idle and found is None:
                 since, sock = idle.pop()
                 if now - since < _IDLE_S:
@@ -198,16 +203,27 @@ class LocalBus:
             sock.close()
         return found
 
-    def _keep(self, host: str, sock: socket.socket) -> None:
+    def _keep(self, server: str, sock: socket.socket) -> None:
+        left: list[socket.socket] = []
+        now = time.monotonic()
         with self._lock:
-            idle = self._idle.setdefault(host, [])
+            if server not in self._idle:
+                left = self._leave(now)
+            idle = self._idle.setdefault(server, [])
             if len(idle) < _MOST_IDLE:
-                idle.append((time.monotonic(), sock))
-                return
-        sock.close()
+                idle.append((now, sock))
+            else:
+                left.append(sock)
+        for one in left:
+            one.close()
 
-    def _forget(self, host: str) -> None:
+    def _leave(self, now: float) -> list[socket.socket]:
+        """Take out the connections to servers that nobody has called for a while: most are gone for good."""
+        old = [server for server, idle in self._idle.items() if all(now - since >= _IDLE_S for since, _ in idle)]
+        return [sock for server in old for _, sock in self._idle.pop(server)]
+
+    def _forget(self, server: str) -> None:
         with self._lock:
-            idle = self._idle.pop(host, [])
+            idle = self._idle.pop(server, [])
         for _, sock in idle:
             sock.close()

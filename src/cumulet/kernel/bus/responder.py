@@ -19,7 +19,7 @@ class Responder:
     """Runs requests against `methods`, each call id once. `run` may be called by any number of threads."""
 
     def __init__(self, hosts: Iterable[str], methods: Mapping[str, Method]) -> None:
-        self.hosts = tuple(hosts)
+        self.hosts = frozenset(hosts)
         self._methods = methods
         self._replies = Replies()
         self._idle = threading.Condition()

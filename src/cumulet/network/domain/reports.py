@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -42,14 +43,19 @@ _SET_STATUS = (
 
 
 def _ports(network: Network, connection: Connection, host: str, reported: dict[str, str]) -> None:
-    """Only the host a port is bound to says how it is."""
-    changed: list[tuple[Row[Any], str]] = []
     trunks.follow_parents(network, connection, host, list(reported))
+    set_statuses(network, connection, {port: (host, status) for port, status in reported.items()})
+
+
+def set_statuses(network: Network, connection: Connection, reported: Mapping[str, tuple[str, str]]) -> None:
+    """Bring ports to what hosts say, `{port: (host, status)}`. Only the host a port is bound to says how it is."""
+    changed: list[tuple[Row[Any], str]] = []
     for ids in base.chunks(reported):
-        mine = sa.select(ports).where(ports.c.id.in_(ids), ports.c.binding_host_id == host)
-        for row in connection.execute(mine):
-            status = reported[row.id]
-            if status in _STATUSES and row.status not in (status, "N/A"):
+        for row in connection.execute(sa.select(ports).where(ports.c.id.in_(ids))):
+            host, status = reported[row.id]
+            if status == "ACTIVE" and not row.admin_state_up:
+                status = "DOWN"
+            if row.binding_host_id == host and status in _STATUSES and row.status not in (status, "N/A"):
                 changed.append((row, status))
     if not changed:
         return
