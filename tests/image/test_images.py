@@ -54,6 +54,12 @@ def test_an_image_may_be_next_to_nothing(images: Images) -> None:
     assert image["disk_format"] is None
 
 
+def test_digests_of_data_that_is_not_there_are_passed_over(images: Images) -> None:
+    for value in ("", None, "sha512"):
+        image = images.create(os_hash_algo=value, os_hash_value=value)
+        assert (image["os_hash_algo"], image["os_hash_value"]) == (None, None)
+
+
 def test_a_client_may_choose_the_id_but_not_one_in_use(images: Images) -> None:
     chosen = str(uuid.uuid4())
     assert images.create(id=chosen)["id"] == chosen
@@ -79,6 +85,12 @@ def test_a_client_may_choose_the_id_but_not_one_in_use(images: Images) -> None:
         ({"status": "active"}, 403, "'status' is read-only"),
         ({"self": "x"}, 403, "'self' is read-only"),
         ({"checksum": "x"}, 403, "'checksum' is read-only"),
+        ({"os_hash_algo": "sha512", "size": 1}, 403, "'size' is read-only"),
+        ({"size": "1"}, 400, "'size'"),
+        ({"status": "new"}, 400, "'status'"),
+        ({"os_hash_algo": 1}, 400, "'os_hash_algo'"),
+        ({"os_hash_value": "x" * 129}, 400, "'os_hash_value'"),
+        ({"deleted": True}, 400, "'deleted'"),
         ({"locations": []}, 403, "'locations' is reserved"),
         ({"os_glance_foo": "bar"}, 403, "'os_glance_foo' is reserved"),
         ({"visibility": "public"}, 403, "publicize_image"),

@@ -60,7 +60,8 @@ class Image(msgspec.Struct):
 
     def shown(self) -> tuple[Any, ...]:
         """What `SHOWN` would select."""
-        return tuple(self.columns()[name] for name in SHOWN_NAMES)
+        columns = self.columns()
+        return tuple([columns[name] for name in SHOWN_NAMES])
 
 
 SHOWN_NAMES = Image.__struct_fields__[:-2]
@@ -76,6 +77,8 @@ _MEMBERSHIP = sa.select(image_members.c.member_id).where(
     image_members.c.image_id == sa.bindparam("image_id"), image_members.c.member_id == sa.bindparam("project_id")
 )
 _INSERT = sa.insert(images)
+_INSERT_PROPERTIES = sa.insert(image_properties)
+_INSERT_TAGS = sa.insert(image_tags)
 
 
 def of_row(row: Row[Any] | tuple[Any, ...]) -> Image:
@@ -188,9 +191,9 @@ def digest(name: str, value: str) -> str:
 def _index_properties(connection: Connection, image_id: str, properties: dict[str, str]) -> None:
     if properties:
         rows = [{"image_id": image_id, "name": n, "digest": digest(n, v)} for n, v in properties.items()]
-        connection.execute(sa.insert(image_properties), rows)
+        connection.execute(_INSERT_PROPERTIES, rows)
 
 
 def _index_tags(connection: Connection, image_id: str, tags: list[str]) -> None:
     if tags:
-        connection.execute(sa.insert(image_tags), [{"image_id": image_id, "tag": tag} for tag in tags])
+        connection.execute(_INSERT_TAGS, [{"image_id": image_id, "tag": tag} for tag in tags])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -29,14 +29,16 @@ READ_ONLY = (
     "os_hash_value",
 )
 _LINKS = ("direct_url", "self", "file", "schema", "stores")  # never settable, not even at creation
-_SET_BY_SERVICE = ("created_at", "updated_at", "status", "checksum", "size", "virtual_size")
-_HASHES = ("os_hash_algo", "os_hash_value")
+_DIGESTS = ("os_hash_algo", "os_hash_value")  # passed over at creation, as the original does
 _RESERVED = ("location", "locations", "deleted", "deleted_at")
 _UUID = re.compile("^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$")
 _MAX_INTEGER = (1 << 31) - 1
 
 Name = Annotated[str, Meta(max_length=255)]
 Tag = Annotated[str, Meta(max_length=255)]
+Status = Literal[
+    "queued", "saving", "active", "killed", "deleted", "uploading", "importing", "pending_delete", "deactivated"
+]
 Megabytes = Annotated[int, Meta(le=_MAX_INTEGER)]
 
 
@@ -56,7 +58,21 @@ class Attributes(Struct):
     tags: list[Tag] | UnsetType = UNSET
 
 
+class _Computed(Struct):
+    """The attributes that only the service sets. In a body they are checked like all others before they are refused."""
+
+    created_at: str | UnsetType = UNSET
+    updated_at: str | UnsetType = UNSET
+    status: Status | UnsetType = UNSET
+    checksum: Annotated[str, Meta(max_length=32)] | UnsetType | None = UNSET
+    size: int | UnsetType | None = UNSET
+    virtual_size: int | UnsetType | None = UNSET
+    os_hash_algo: Annotated[str, Meta(max_length=64)] | UnsetType | None = UNSET
+    os_hash_value: Annotated[str, Meta(max_length=128)] | UnsetType | None = UNSET
+
+
 ATTRIBUTES = Attributes.__struct_fields__
+_COMPUTED = frozenset(_Computed.__struct_fields__)
 _VISIBILITIES = ("community", "public", "private", "shared")
 _AT = re.compile(r"^(.*) - at `\$\.?(.*)`$")
 
@@ -73,13 +89,16 @@ class ImageSchema:
         for name in _LINKS:
             if name in body:
                 raise Forbidden(f"Attribute '{name}' is read-only.")
-        properties = {name: value for name, value in body.items() if name not in ATTRIBUTES}
         attributes = self.attributes({name: value for name, value in body.items() if name in ATTRIBUTES})
+        computed = {name: value for name, value in body.items() if name in _COMPUTED}
+        if computed:
+            _refuse_computed(computed)
+        properties = {name: value for name, value in body.items() if name not in ATTRIBUTES and name not in _COMPUTED}
         for name, value in properties.items():
-            if name in _SET_BY_SERVICE or name in _HASHES:
-                raise Forbidden(f"Attribute '{name}' is read-only.")
+            if name != "locations":  # a list, which is refused whatever it holds
+                check_property(name, value)
+        for name in properties:
             check_property_name(name)
-            check_property(name, value)
         return attributes, properties
 
     def attributes(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -105,6 +124,17 @@ class ImageSchema:
     def _one_of(self, values: dict[str, Any], name: str, allowed: Any) -> None:
         if name in values and values[name] not in allowed:
             raise schema_mismatch("image", f"'{values[name]}' is not one of {list(allowed)} in '{name}'")
+
+
+def _refuse_computed(given: dict[str, Any]) -> None:
+    """Raises BadRequest for a value that such an attribute never has, Forbidden for all but the digests."""
+    try:
+        msgspec.convert(given, _Computed)
+    except msgspec.ValidationError as error:
+        raise schema_mismatch("image", _explain(str(error))) from None
+    for name in given:
+        if name not in _DIGESTS:
+            raise Forbidden(f"Attribute '{name}' is read-only.")
 
 
 def check_property_name(name: str) -> None:

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from oslo_config import cfg
 
 from cumulet.image.schemas.documents import UUID_PATTERN, Document, collection, text
+from cumulet.image.schemas.images import Status
 
-_STATUSES = [
-    "queued",
-    "saving",
-    "active",
-    "killed",
-    "deleted",
-    "uploading",
-    "importing",
-    "pending_delete",
-    "deactivated",
-]
+_STATUSES = list(get_args(Status))
 _LINKS = [
     {"rel": "self", "href": "{self}"},
     {"rel": "enclosure", "href": "{file}"},
