@@ -143,6 +143,21 @@ def test_somebody_elses_changes_elsewhere_are_no_reason_to_do_anything(bench: Be
     assert _handle(bench) == handle, "the table was made anew"
 
 
+def test_two_agents_on_a_host_leave_each_other_alone(bench: Bench) -> None:
+    """What one puts in place again is no reason for the other to do the same, and so on without an end."""
+    theirs = KernelTable(Kernel(bench.space.name), "inet", "theirs")
+    bench.table.apply(bench.set(1, 2))
+    theirs.apply(Table("inet", "theirs", {"s": NftSet(SetSpec("mark"), {7: None})}, {"c": Chain([])}))
+    for _ in range(2):
+        bench.table.verify()
+        theirs.verify()
+    handle = _handle(bench)
+    for _ in range(3):
+        assert bench.table.verify()
+        assert theirs.verify()
+    assert _handle(bench) == handle
+
+
 def _handle(bench: Bench) -> int:
     (handle,) = [e["table"]["handle"] for e in bench.kernel.list_table("inet", "mine") if "table" in e]
     return int(handle)

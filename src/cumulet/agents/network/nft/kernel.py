@@ -129,9 +129,11 @@ class KernelTable:
             return True
         if self._untouched():
             if self._fingerprint is None:
-                self._fingerprint = self._listing_fingerprint()
+                self._take_fingerprint()
             return True
         self._replace(self._applied)
+        # At once: two agents that each take the other's repair for a disturbance would repair for ever.
+        self._take_fingerprint()
         return False
 
     def disturbed(self) -> bool:
@@ -171,6 +173,12 @@ class KernelTable:
         self._applied = wanted
         self._fingerprint = None
         self._epoch = epoch
+
+    def _take_fingerprint(self) -> None:
+        """Unless somebody has committed while the table was listed: it may be his already."""
+        found = self._listing_fingerprint()
+        if self._kernel.look() == self._epoch:
+            self._fingerprint = found
 
     def _listing_fingerprint(self) -> bytes:
         dynamic = {name for name, s in self._applied.sets.items() if s.spec.dynamic} if self._applied else set()
