@@ -18,7 +18,7 @@ import falcon
 import msgspec
 from sqlalchemy.exc import DataError
 
-from cumulet.kernel import bodies, context, metrics
+from cumulet.kernel import bodies, context, metrics, structs
 from cumulet.kernel.context import Context
 from cumulet.kernel.db import TransactionLost, run_again
 from cumulet.kernel.errors import ApiError, BadRequest, InternalError, MethodNotAllowed, NotFound
@@ -167,6 +167,7 @@ def application(api: Api[Any]) -> falcon.App:
     app.add_error_handler(falcon.HTTPError, _answer_http_error(api))
     app.add_error_handler(Exception, _answer_crash(api))
     app.add_error_handler(DataError, _answer_bad_value(api))
+    structs.describe()
     return app
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import logging
 import os
@@ -146,6 +147,8 @@ class Child:
 
 def _live(body: Body, announce: Announce) -> int:
     gc.enable()
+    # A crash in a library's native code says on the console's log where Python was.
+    faulthandler.enable()
     try:
         body(announce)
     except SystemExit as end:

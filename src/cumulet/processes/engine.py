@@ -6,7 +6,7 @@ import signal
 import threading
 from typing import Any
 
-from cumulet.kernel import logs, metrics
+from cumulet.kernel import logs, metrics, structs
 from cumulet.kernel.bus import Bus, Method
 from cumulet.kernel.engine import Engine
 from cumulet.kernel.settings import Settings
@@ -27,9 +27,11 @@ def run(settings: Settings, role: str, life: int, announce: Announce) -> None:
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     running = apps.build(settings)
     engine = Engine(_with_jobs(running), wake_path=settings.paths.engine_socket)
+    served = _served(running)
+    structs.describe()  # those of jobs and methods too
     servers = [
         threading.Thread(target=bus.serve, args=(ENGINE, methods, stop), name="bus", daemon=True)
-        for bus, methods in _served(running)
+        for bus, methods in served
     ]
     for server in servers:
         server.start()

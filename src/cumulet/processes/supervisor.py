@@ -19,7 +19,7 @@ import time
 import msgspec
 
 from cumulet import services
-from cumulet.kernel import logs
+from cumulet.kernel import logs, structs
 from cumulet.kernel.paths import Paths
 from cumulet.kernel.settings import Settings
 from cumulet.processes import agent, api, engine, memory, ports, prepare, state
@@ -90,6 +90,7 @@ class Supervisor:
         self._report(Report(step="loading"))
         for service in services.enabled(self.settings.services):
             service.load()
+        structs.describe()
         memory.settle()
         self._report(Report(step="preparing"))
         self._preparing = Child("prepare", functools.partial(prepare.run, self.settings, self._step))

@@ -13,7 +13,7 @@ from cumulet.agents.host import real, wiring
 from cumulet.agents.host.compute import ComputePart
 from cumulet.agents.host.parts import Hosts, Part
 from cumulet.agents.host.volume import volume_part
-from cumulet.kernel import config
+from cumulet.kernel import config, structs
 from cumulet.kernel.bus import make_bus
 from cumulet.kernel.settings import Settings
 
@@ -55,6 +55,7 @@ def run(
                 for host, others in parts.items():
                     disks = next((part.disks for part in others if isinstance(part, ComputePart)), None)
                     others.append(volume_part(bus, host, settings, disks))
+        structs.describe()
         Hosts(bus, parts).run(stop)
     finally:
         bus.close()
