@@ -136,7 +136,9 @@ def options(port: int, directory: Path, guests: str | None = None) -> list[str]:
     directory.mkdir()
     found = ["--simulate"] if guests is None else ["--real"]
     if guests is not None:
-        (directory / "nova.conf").write_text(f"[libvirt]\nvirt_type = {guests}\n")
+        (directory / "nova.conf").write_text(
+            f"[DEFAULT]\nallow_resize_to_same_host = true\n[libvirt]\nvirt_type = {guests}\n"  # there is one host
+        )
         found += ["--config-file", f"nova={directory / 'nova.conf'}"]
     for file in sorted((HERE / "conf").iterdir()):
         completed = directory / file.name

@@ -25,7 +25,5 @@ class RealHypervisor(Hypervisor, Protocol):
 
 
 def make(config: HostConfig, images: ImageService) -> RealHypervisor:
-    folders = Folders(config.instances)
-    if config.virt_type == "lxc":
-        return ContainerHypervisor(config, folders, ImageCache(config.cache, images))
-    return QemuHypervisor(Host(config, folders, ImageCache(config.cache, images)))
+    host = Host(config, Folders(config.instances), ImageCache(config.cache, images))
+    return ContainerHypervisor(host) if config.virt_type == "lxc" else QemuHypervisor(host)

@@ -20,8 +20,10 @@ def run(
     cwd: Path | None = None,
     pass_fds: Sequence[int] = (),
     new_session: bool = False,
+    good: Sequence[int] = (0,),
 ) -> bytes:
-    """The program's output. Raises CommandFailed with the last lines it said, FileNotFoundError without the program."""
+    """The program's output. Raises CommandFailed with the last lines it said when it ends with a status that is not
+    `good`, FileNotFoundError without the program."""
     done = subprocess.run(  # noqa: S603 - arguments are a list, and no shell is in between
         [str(one) for one in arguments],
         stdin=subprocess.DEVNULL,
@@ -32,7 +34,7 @@ def run(
         pass_fds=tuple(pass_fds),
         start_new_session=new_session,
     )
-    if done.returncode != 0:
+    if done.returncode not in good:
         said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
         program = Path(str(arguments[0])).name
         raise CommandFailed(f"{program}: {'; '.join(said[-3:])}" if said else f"{program} ended with {done.returncode}")

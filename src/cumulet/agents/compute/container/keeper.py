@@ -1,39 +1,41 @@
 """The process that keeps one container: `python -m cumulet.agents.compute.container.keeper DIRECTORY`.
 
-It makes the container's user and network namespaces, waits for the word `go` on its standard input (by then the agent
-has put the cards in), boots its init, keeps its console and boots it again when it asks for that. It outlives the
-agent. It imports nothing but the standard library, because it is as long-lived as the guest.
+It makes the container's user, network and mount namespaces with its disks, waits for the word `go` on its standard
+input (by then the agent has put the cards in), boots its init, keeps its console, mounts disks for it and boots it
+again when it asks for that. It outlives the agent. It imports nothing but the standard library, because it is as
+long-lived as the guest.
 
-Files in DIRECTORY: `container.json` (what to be), `rootfs/`, `console.log`, `serial` (a socket: the console), `pid`
-(this process), `holder` (a process in the container's namespaces), `init` (the container's first process).
+Files in DIRECTORY: `container.json` (what to be), `rootfs/` (where its root disk is mounted), `dev/` (its devices),
+`view/` (its /proc and /sys, docs/compute-host.md), `console.log`, `serial` (a socket: the console), `pid` (this
+process), `holder` (a process in the container's namespaces), `init` (the container's first process).
 """
 
 from __future__ import annotations
 
+import array
 import contextlib
-import ctypes
 import fcntl
 import json
 import os
 import selectors
 import signal
 import socket
+import stat
 import struct
 import sys
 import termios
+import time
 import tty
 from pathlib import Path
 from typing import Any, NoReturn
 
-_NEWNS, _NEWCGROUP, _NEWUTS, _NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000
-_NEWUSER, _NEWPID, _NEWNET = 0x10000000, 0x20000000, 0x40000000
-_MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 2, 4, 8, 4096, 16384, 1 << 18
-_DETACH = 2
-_DIE_WITH_PARENT = 1
-_SYS_PIVOT_ROOT = 155  # x86_64
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-_RESTART, _HALT = signal.SIGHUP, signal.SIGINT  # how the kernel ends a container that rebooted, or halted
-_libc = ctypes.CDLL(None, use_errno=True)
+from cumulet.agents.compute.container import interception, memory_view, system
+
+_DEVICES = {"null": 3, "zero": 5, "full": 7, "random": 8, "urandom": 9}  # of major number 1
+_ROOT, _DEV, _VIEW = "rootfs", "dev", "view"
+_FRESH_S = 5.0
+_MOST_NAME = 64
+_RESTART = signal.SIGHUP  # how the kernel ends a container that rebooted
 
 
 def main(directory: Path) -> int:
@@ -41,6 +43,7 @@ def main(directory: Path) -> int:
     wanted = json.loads(Path("container.json").read_text())
     holder = _hold(wanted)
     Path("pid").write_text(str(os.getpid()))
+    _disks(wanted, holder)
     print("ready", flush=True)  # noqa: T201 - the agent reads it
     if sys.stdin.readline().strip() != "go":
         os.kill(holder, signal.SIGKILL)
@@ -49,7 +52,7 @@ def main(directory: Path) -> int:
     nothing = os.open("/dev/null", os.O_RDWR)
     for number in (0, 1):
         os.dup2(nothing, number)
-    console = Console(wanted["first_id"])
+    console = Console(wanted, holder)
     try:
         while True:
             ended_by = _boot(wanted, holder, console)
@@ -60,18 +63,47 @@ def main(directory: Path) -> int:
         os.kill(holder, signal.SIGKILL)
 
 
+def _disks(wanted: dict[str, Any], holder: int) -> None:
+    """The root disk and the devices, mounted where only this container is: they go with its last process."""
+    system.unshare(system.NEWNS)
+    system.mount(None, "/", None, system.MS_REC | system.MS_SLAVE)
+    owner = wanted["first_id"]
+    for name in (_ROOT, _DEV):
+        Path(name).mkdir(exist_ok=True)
+    system.mount("dev", _DEV, "tmpfs", system.MS_NOSUID, f"mode=755,size=1m,uid={owner},gid={owner}")
+    for name, minor in _DEVICES.items():
+        node(Path(_DEV, name), stat.S_IFCHR | 0o666, os.makedev(1, minor), owner)
+    node(Path(_DEV, "tty"), stat.S_IFCHR | 0o666, os.makedev(5, 0), owner)
+    for name, major, minor in wanted["disks"]:
+        node(Path(_DEV, name), stat.S_IFBLK | 0o660, os.makedev(major, minor), owner)
+    interception.repair(wanted["root"])
+    mapping = os.open(f"/proc/{holder}/ns/user", os.O_RDONLY)
+    made = system.open_file_system(wanted["root"], readonly=False, attributes=system.ATTR_NODEV, owners=mapping)
+    target = os.open(_ROOT, os.O_PATH | os.O_DIRECTORY)
+    system.place(made, target)
+    for descriptor in (mapping, made, target):
+        os.close(descriptor)
+
+
+def node(path: Path, mode: int, device: int, owner: int) -> None:
+    """A device's node that the container's root owns."""
+    os.mknod(path, mode, device)
+    os.chown(path, owner, owner, follow_symlinks=False)
+    path.chmod(stat.S_IMODE(mode))  # whatever the umask
+
+
 def _hold(wanted: dict[str, Any]) -> int:
     """A process that does nothing but be in the container's user and network namespaces, so that these stay."""
     asks, answers = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
-        _call(_libc.unshare(_NEWUSER | _NEWNET), "unshare")
+        system.unshare(system.NEWUSER | system.NEWNET)
         os.write(asks[1], b"x")
         os.read(answers[0], 1)
         for number in (0, 1, 2):
             os.dup2(os.open("/dev/null", os.O_RDWR), number)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        _call(_libc.prctl(_DIE_WITH_PARENT, signal.SIGKILL), "prctl")  # it ends with the keeper
+        system.die_with_parent(signal.SIGKILL)  # it ends with the keeper
         os.setsid()
         while True:
             signal.pause()
@@ -106,15 +138,14 @@ def _boot(wanted: dict[str, Any], holder: int, console: Console) -> int:
 def _outer(wanted: dict[str, Any], holder: int, console: Console, tell: int) -> NoReturn:
     """Enters the namespaces and starts init in new ones; its exit code is the signal that ended init."""
     try:
-        for kind, flag in (("user", _NEWUSER), ("net", _NEWNET)):
-            descriptor = os.open(f"/proc/{holder}/ns/{kind}", os.O_RDONLY)
-            _call(_libc.setns(descriptor, flag), f"enter {kind}")
-            os.close(descriptor)
+        _own_time()
+        for kind, flag in (("user", system.NEWUSER), ("net", system.NEWNET)):
+            system.enter(f"/proc/{holder}/ns/{kind}", flag)
         os.setgroups([])
         os.setgid(0)
         os.setuid(0)
-        _call(_libc.prctl(_DIE_WITH_PARENT, signal.SIGKILL), "prctl")  # here: a change of user takes it back
-        _call(_libc.unshare(_NEWNS | _NEWPID | _NEWUTS | _NEWIPC | _NEWCGROUP), "unshare")
+        system.die_with_parent(signal.SIGKILL)  # here: a change of user takes it back
+        system.unshare(system.NEWNS | system.NEWPID | system.NEWUTS | system.NEWIPC | system.NEWCGROUP)
         init = os.fork()
         if init == 0:
             _inner(wanted, console)
@@ -128,14 +159,28 @@ def _outer(wanted: dict[str, Any], holder: int, console: Console, tell: int) -> 
         os._exit(0)
 
 
+def _own_time() -> None:
+    """Clocks that start now, for the next child: a container's uptime is its own. A kernel without it is right too."""
+    with contextlib.suppress(OSError):
+        system.unshare(system.NEWTIME)
+        lines = [
+            f"{name} {-int(time.clock_gettime(clock))} 0"
+            for name, clock in (("monotonic", time.CLOCK_MONOTONIC), ("boottime", time.CLOCK_BOOTTIME))
+        ]
+        Path("/proc/self/timens_offsets").write_text("\n".join(lines))
+
+
 def _inner(wanted: dict[str, Any], console: Console) -> NoReturn:
     """The container's process 1."""
     try:
-        _call(_libc.prctl(_DIE_WITH_PARENT, signal.SIGKILL), "prctl")
-        socket.sethostname(wanted["hostname"])
+        system.die_with_parent(signal.SIGKILL)
+        socket.sethostname(_host_name(wanted["hostname"]))
         _file_systems(console.name)
         os.setsid()
         terminal = os.open("/dev/console", os.O_RDWR | os.O_NOCTTY)  # a login takes it as its own
+        listener = interception.install()
+        words = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [listener]))]
+        console.mounts_out.sendmsg([b"x"], words)
         for number in (0, 1, 2):
             os.dup2(terminal, number)
         os.closerange(3, 1024)
@@ -147,45 +192,47 @@ def _inner(wanted: dict[str, Any], console: Console) -> NoReturn:
     os._exit(1)
 
 
+def _host_name(wanted: str) -> str:
+    """Linux takes 64 characters: of a longer name the first label, as far as it goes."""
+    return wanted if len(wanted) <= _MOST_NAME else wanted.partition(".")[0][:_MOST_NAME]
+
+
 def _file_systems(terminal: str) -> None:
-    root = "rootfs"  # from where we are: the way there is closed to the container's users
-    _mount(None, "/", None, _MS_REC | _MS_PRIVATE)
-    _mount(root, root, None, _MS_BIND | _MS_REC)
+    root = _ROOT  # from where we are: the way there is closed to the container's users
+    system.mount(None, "/", None, system.MS_REC | system.MS_PRIVATE)
+    system.mount(root, root, None, system.MS_BIND | system.MS_REC)
     for name in ("proc", "sys", "dev", "old"):
         Path(root, name).mkdir(exist_ok=True)
-    _mount("proc", f"{root}/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
-    _mount("sys", f"{root}/sys", "sysfs", _MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
-    _mount("dev", f"{root}/dev", "tmpfs", _MS_NOSUID, "mode=755,size=1m")
-    for name in _DEVICES:
-        _bind_file(f"/dev/{name}", f"{root}/dev/{name}")
-    _bind_file(terminal, f"{root}/dev/console")
-    _call(_libc.syscall(_SYS_PIVOT_ROOT, root.encode(), f"{root}/old".encode()), "pivot_root")
+    quiet = system.MS_NOSUID | system.MS_NODEV | system.MS_NOEXEC
+    system.mount("proc", f"{root}/proc", "proc", quiet)
+    system.mount("sys", f"{root}/sys", "sysfs", system.MS_RDONLY | quiet)
+    _show(root)
+    system.mount(_DEV, f"{root}/dev", None, system.MS_BIND)
+    Path(root, "dev", "console").touch()
+    system.mount(terminal, f"{root}/dev/console", None, system.MS_BIND)
+    system.pivot_root(root, f"{root}/old")
     os.chdir("/")
-    _call(_libc.umount2(b"/old", _DETACH), "umount")
+    system.unmount("/old")
     with contextlib.suppress(OSError):
         Path("/old").rmdir()
 
 
-def _bind_file(source: str, target: str) -> None:
-    Path(target).touch()
-    _mount(source, target, None, _MS_BIND)
-
-
-def _mount(source: str | None, target: str, kind: str | None, flags: int, options: str = "") -> None:
-    words = [None if word is None else word.encode() for word in (source, target, kind)]
-    _call(_libc.mount(*words, ctypes.c_ulong(flags), options.encode() or None), f"mount {target}")
-
-
-def _call(result: int, what: str) -> None:
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{what}: {os.strerror(number)}")
+def _show(root: str) -> None:
+    """Its own processors, memory and disks instead of the host's."""
+    for name in ("cpuinfo", "meminfo", "partitions", "swaps"):
+        system.mount(f"{_VIEW}/{name}", f"{root}/proc/{name}", None, system.MS_BIND)
+    for name, places in (("block", ("block", "class/block")), ("numbers", ("dev/block",))):
+        for place in places:
+            if Path(root, "sys", place).is_dir():
+                system.mount(f"{_VIEW}/{name}", f"{root}/sys/{place}", None, system.MS_BIND)
 
 
 class Console:
     """The container's terminal: everything it says goes to the log and to who is connected to the socket."""
 
-    def __init__(self, owner: int) -> None:
+    def __init__(self, wanted: dict[str, Any], holder: int) -> None:
+        self._wanted, self._holder = wanted, holder
+        owner = wanted["first_id"]
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         settings = termios.tcgetattr(self._slave)
@@ -199,17 +246,22 @@ class Console:
         self._listener.bind("serial")
         self._listener.listen(4)
         self._clients: list[socket.socket] = []
+        self._refreshed = 0.0
+        self._mounts_in, self.mounts_out = socket.socketpair()  # at which descriptor it asks for mounts
 
     def serve_until_ended(self, pid: int) -> None:
         ended = os.pidfd_open(pid)
+        asks: list[int] = []
         with selectors.DefaultSelector() as selector, Path("console.log").open("ab", buffering=0) as log:
             watched: Any
-            for watched in (ended, self._master, self._listener, *self._clients):
+            for watched in (ended, self._master, self._listener, self._mounts_in, *self._clients):
                 selector.register(watched, selectors.EVENT_READ)
             while True:
-                for key, _ in selector.select():
+                self._refresh()
+                for key, _ in selector.select(_FRESH_S):
                     if key.fd == ended:
-                        os.close(ended)
+                        for descriptor in (ended, *asks):
+                            os.close(descriptor)
                         return
                     if key.fd == self._master:
                         self._said(os.read(self._master, 65536), log, selector)
@@ -218,8 +270,19 @@ class Console:
                         client.setblocking(False)
                         self._clients.append(client)
                         selector.register(client, selectors.EVENT_READ)
+                    elif key.fileobj is self._mounts_in:
+                        _, descriptors, _, _ = socket.recv_fds(self._mounts_in, 1, 1)
+                        asks += descriptors
+                        selector.register(descriptors[0], selectors.EVENT_READ)
+                    elif key.fd in asks:
+                        interception.serve(key.fd, _DEV, f"/proc/{self._holder}/ns/user")
                     else:
                         self._typed(key.fileobj, selector)
+
+    def _refresh(self) -> None:
+        if time.monotonic() - self._refreshed >= _FRESH_S:
+            self._refreshed = time.monotonic()
+            memory_view.write(Path(_VIEW, "meminfo"), self._wanted["memory_mb"], self._wanted["memory_used"])
 
     def _said(self, data: bytes, log: Any, selector: selectors.BaseSelector) -> None:
         log.write(data)

@@ -11,10 +11,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from cumulet.agents.compute.container import cards, cgroups
-from cumulet.agents.compute.folders import Record
+from cumulet.agents.compute.container import cgroups
 from cumulet.agents.compute.run import CommandFailed
 
 LOG: Final = "keeper.log"
@@ -54,51 +51,56 @@ def _pid_in(directory: Path, name: str, program: str | None) -> int | None:
     return pid if program.encode() in words and str(directory).encode() in words else None
 
 
-def start(directory: Path, record: Record, namespace: str | None) -> None:
-    """Boot the container. Raises CommandFailed with what its keeper said."""
+def environment() -> dict[str, str]:
+    """Of programs of ours that stay: only where they find themselves and others."""
+    return {"PYTHONPATH": str(Path(__file__).parents[4]), "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin")}
+
+
+def launch(directory: Path) -> subprocess.Popen[bytes]:
+    """A keeper, which has made the namespaces and waits. Raises CommandFailed with what it said."""
     bury()
     for name in ("pid", "init", "holder"):
         (directory / name).unlink(missing_ok=True)
-    wanted = {"hostname": record.guest.hostname, "first_id": first_id(record.guest.number), "ids": IDS}
-    (directory / "container.json").write_bytes(msgspec.json.encode(wanted))
     with (directory / LOG).open("wb") as said:
         keeper = subprocess.Popen(  # noqa: S603 - a list of arguments, no shell
             [sys.executable, "-S", "-m", _KEEPER, str(directory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=said,
-            env={"PYTHONPATH": str(Path(__file__).parents[4]), "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin")},
+            env=environment(),
             start_new_session=True,
         )
     _children.append(keeper)
-    assert keeper.stdin is not None
     assert keeper.stdout is not None
-    try:
-        if keeper.stdout.readline().strip() != b"ready":
-            raise CommandFailed(f"the container could not be made: {_last_words(directory)}")
-        flavor = record.guest.flavor
-        cgroups.make(record.id, memory_mb=int(flavor["ram"]), vcpus=int(flavor["vcpus"]), pid=keeper.pid)
-        inside = Path("/proc", (directory / "holder").read_text(), "ns", "net")
-        for card in record.cards:
-            cards.plug(namespace, card, inside, f"eth{card.slot}")
-        keeper.stdin.write(b"go\n")
-        keeper.stdin.flush()
-        _await(directory, keeper)
-    except BaseException:
-        keeper.kill()
-        keeper.wait()
-        raise
-    finally:
-        keeper.stdin.close()
-        keeper.stdout.close()
+    if keeper.stdout.readline().strip() != b"ready":
+        end(keeper)
+        raise CommandFailed(f"the container could not be made: {_last_words(directory)}")
+    return keeper
 
 
-def _await(directory: Path, keeper: subprocess.Popen[bytes]) -> None:
+def go(directory: Path, keeper: subprocess.Popen[bytes]) -> None:
+    """Have it boot. Raises CommandFailed."""
+    assert keeper.stdin is not None
+    keeper.stdin.write(b"go\n")
+    keeper.stdin.flush()
     deadline = time.monotonic() + _START_S
     while init_of(directory) is None:
         if keeper.poll() is not None or time.monotonic() > deadline:
             raise CommandFailed(f"the container did not start: {_last_words(directory)}")
         time.sleep(0.01)
+    _close(keeper)
+
+
+def end(keeper: subprocess.Popen[bytes]) -> None:
+    keeper.kill()
+    keeper.wait()
+    _close(keeper)
+
+
+def _close(keeper: subprocess.Popen[bytes]) -> None:
+    for pipe in (keeper.stdin, keeper.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 def _last_words(directory: Path) -> str:

@@ -1,4 +1,4 @@
-"""A container's root file system: taken out of an image without mounting anything, and put back into one."""
+"""The root file system in an image or on a volume: found, and taken out of an image without mounting anything."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from cumulet.agents.compute.images import Base
-from cumulet.agents.compute.run import image_tool, run
+from cumulet.agents.compute.run import run
 
 _SECTOR: Final = 512
 _EXT_MAGIC: Final = b"\x53\xef"
 _EXT_MAGIC_AT: Final = 1080
-_SPARE_MB: Final = 16
+_NONE: Final = "the disk has no ext file system with an /sbin/init: a container cannot be made of it"
 
 
 def unpack(base: Base, target: Path) -> None:
@@ -32,7 +32,7 @@ def unpack(base: Base, target: Path) -> None:
             part.rename(target)
             return
     shutil.rmtree(part, ignore_errors=True)
-    raise ValueError("the image has no ext file system with an /sbin/init: a container cannot be made of it")
+    raise ValueError(_NONE)
 
 
 def _candidates(image: Path) -> Iterator[int]:
@@ -49,50 +49,16 @@ def _candidates(image: Path) -> Iterator[int]:
 
 def _dump(image: Path, offset: int, target: Path) -> None:
     """debugfs reads an image's inodes itself: no mount, no kernel code that a hostile image could harm."""
-    source = image
-    if offset:
-        source = target.with_name(f"{target.name}.fs")
-        image_tool("convert", "-O", "raw", "--image-opts", _window(image, offset), source)
-    try:
-        run(["prlimit", "--cpu=120", "debugfs", "-R", f'rdump / "{target}"', source])
-    finally:
-        if source is not image:
-            source.unlink(missing_ok=True)
+    _debugfs(image, offset, f'rdump / "{target}"')
 
 
-def _window(image: Path, offset: int) -> str:
-    return f"driver=raw,offset={offset},file.driver=file,file.filename={str(image).replace(',', ',,')}"
+def offset_of_root(disk: Path) -> int:
+    """The byte at which the file system with /sbin/init begins. Raises ValueError when the disk has none."""
+    for offset in _candidates(disk):
+        if b"Inode:" in _debugfs(disk, offset, "stat /sbin/init"):
+            return offset
+    raise ValueError(_NONE)
 
 
-def clone(source: Path, target: Path, first_id: int) -> None:
-    """A guest's own copy, owned by the ids its user namespace has."""
-    part = target.with_name(f".{target.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    run(["cp", "-a", "--reflink=auto", source, part], timeout_s=600.0)
-    shift(part, first_id)
-    (part / "tmp").chmod(0o1777)
-    part.rename(target)
-
-
-def shift(root: Path, by: int) -> None:
-    """Add to the owner of everything below. Modes are set again: a change of owner takes set-id bits away."""
-    for entry in [root, *root.rglob("*")]:
-        found = entry.lstat()
-        os.lchown(entry, found.st_uid + by, found.st_gid + by)
-        if found.st_mode & 0o6000 and not entry.is_symlink():
-            entry.chmod(found.st_mode & 0o7777)
-
-
-def pack(root: Path, by: int, image: Path, size_mb: int) -> None:
-    """The tree as a raw image with one ext4 file system, owned as in the container. `size_mb` at least."""
-    part = image.with_name(f".{image.name}.tree")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        run(["cp", "-a", "--reflink=auto", root, part], timeout_s=600.0)
-        shift(part, -by)
-        used = sum(entry.lstat().st_size for entry in part.rglob("*")) >> 20
-        size = max(size_mb, used + used // 4 + _SPARE_MB)
-        options = ["-q", "-F", "-t", "ext4", "-L", "guestroot", "-E", "root_owner=0:0,lazy_itable_init=1"]
-        run(["mke2fs", *options, "-d", part, image, f"{size}M"], timeout_s=600.0)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+def _debugfs(disk: Path, offset: int, command: str) -> bytes:
+    return run(["prlimit", "--cpu=120", "debugfs", "-R", command, f"{disk}?offset={offset}" if offset else disk])
