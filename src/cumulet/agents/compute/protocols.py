@@ -142,6 +142,9 @@ class Hypervisor(Protocol):
     def cancel_live(self, server_id: str) -> None:
         """On the host that was prepared: remove what was made for a guest that did not come."""
 
+    def cache_image(self, image_id: str) -> None:
+        """Have an image here before a guest is made of it."""
+
     def attach_volume(self, server_id: str, disk: Disk) -> None:
         """Give it a disk, also while it runs."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cumulet.compute.jobs import (
     actions,
+    aggregate_images,
     boot,
     delete,
     healing,
@@ -24,6 +25,6 @@ def registry() -> JobRegistry:
     made = JobRegistry()
     for module in (boot, delete, actions, rebuild, snapshot, shelve, resize, live):
         module.register(made)
-    for module in (interfaces, volumes, volume_swaps, reclaim, healing):
+    for module in (interfaces, volumes, volume_swaps, reclaim, healing, aggregate_images):
         module.register(made)
     return made

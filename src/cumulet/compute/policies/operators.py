@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from oslo_policy.policy import RuleDefault
+
 from cumulet.compute.policies.base import ADMIN, ANYBODY, MEMBER, READER, rule
 from cumulet.kernel.policy import Rule
 
@@ -10,6 +12,8 @@ _HYPERVISORS = ("list", "list-detail", "show", "statistics", "uptime", "search",
 RULES: tuple[Rule, ...] = (
     *(rule(f"os-services:{verb}", ADMIN) for verb in ("list", "update", "delete")),
     *(rule(f"os-aggregates:{verb}", ADMIN) for verb in _AGGREGATES),
+    RuleDefault("compute:aggregates:images", ADMIN, scope_types=["project"]),
+    *(rule(f"os-baremetal-nodes:{verb}", ADMIN) for verb in ("list", "show")),
     rule("os-availability-zone:list", ANYBODY),
     rule("os-availability-zone:detail", ADMIN),
     *(rule(f"os-hypervisors:{verb}", ADMIN) for verb in _HYPERVISORS),

@@ -61,6 +61,8 @@ RULES: tuple[Rule, ...] = (
     *(rule(f"server-metadata:{verb}", MEMBER) for verb in ("create", "update", "update_all", "delete")),
     *(rule(f"os-server-tags:{verb}", READER) for verb in ("index", "show")),
     *(rule(f"os-server-tags:{verb}", MEMBER) for verb in ("update", "update_all", "delete", "delete_all")),
+    *(rule(f"os-server-shares:{verb}", READER) for verb in ("index", "show")),
+    *(rule(f"os-server-shares:{verb}", MEMBER) for verb in ("create", "delete")),
     *(rule(f"ips:{verb}", READER) for verb in ("index", "show")),
     *(rule(f"os-instance-actions:{verb}", READER) for verb in ("list", "show")),
     rule("os-instance-actions:events", ADMIN),

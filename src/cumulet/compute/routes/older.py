@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from cumulet.compute.handlers import extensions, hosts, images, networks, usage
+from cumulet.compute.handlers import bare_metal, extensions, gone, hosts, images, networks, usage
 from cumulet.kernel.http import Handler, Route
 
 _LAST = (2, 35)
+_NETWORK_ACTIONS = ("disassociate", "disassociate_host", "disassociate_project", "associate_host")
 
 
 def _old(method: str, path: str, handler: Handler) -> Route:
@@ -25,6 +26,17 @@ ROUTES = (
     Route("DELETE", "/v2.1/images/{image_id}/metadata/{key}", images.delete_metadata_item, until=(2, 38)),
     _old("GET", "os-networks", networks.index),
     _old("GET", "os-networks/{network_id}", networks.show),
+    Route("POST", "/v2.1/os-networks", gone.gone),
+    Route("POST", "/v2.1/os-networks/add", gone.gone),
+    Route("DELETE", "/v2.1/os-networks/{network_id}", gone.gone),
+    Route("POST", "/v2.1/os-networks/{network_id}/action", gone.gone_actions(*_NETWORK_ACTIONS)),
+    Route("POST", "/v2.1/os-tenant-networks", gone.gone),
+    Route("DELETE", "/v2.1/os-tenant-networks/{network_id}", gone.gone),
+    _old("GET", "os-baremetal-nodes", bare_metal.index),
+    _old("POST", "os-baremetal-nodes", bare_metal.create),
+    _old("GET", "os-baremetal-nodes/{node_id}", bare_metal.show),
+    _old("DELETE", "os-baremetal-nodes/{node_id}", bare_metal.delete),
+    Route("POST", "/v2.1/os-baremetal-nodes/{node_id}/action", bare_metal.act),
     _old("GET", "os-tenant-networks", networks.tenant_index),
     _old("GET", "os-tenant-networks/{network_id}", networks.tenant_show),
     _old("GET", "os-floating-ip-pools", networks.pools),

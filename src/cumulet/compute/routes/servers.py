@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cumulet.compute.handlers import (
     consoles,
+    gone,
     instance_actions,
     migrations,
     server_actions,
@@ -11,13 +12,23 @@ from cumulet.compute.handlers import (
     server_create,
     server_guest,
     server_metadata,
+    server_shares,
     server_tags,
     servers,
 )
 from cumulet.kernel.http import Route
 
 _ONE = "/v2.1/servers/{server_id}"
+_ALIAS = "/v2.1/os-volumes_boot"  # another name of the same resource, from when only some servers had volumes
+_CONSOLES = tuple(f"{_ONE}/consoles{rest}" for rest in ("", "/{console_id}"))
 ROUTES = (
+    Route("GET", _ALIAS, servers.index),
+    Route("POST", _ALIAS, server_create.create),
+    Route("GET", f"{_ALIAS}/detail", servers.detail),
+    Route("GET", f"{_ALIAS}/{{server_id}}", servers.show),
+    Route("PUT", f"{_ALIAS}/{{server_id}}", servers.update),
+    Route("DELETE", f"{_ALIAS}/{{server_id}}", servers.delete),
+    Route("POST", f"{_ALIAS}/{{server_id}}/action", server_actions.act),
     Route("GET", "/v2.1/servers", servers.index),
     Route("POST", "/v2.1/servers", server_create.create),
     Route("GET", "/v2.1/servers/detail", servers.detail),
@@ -41,6 +52,11 @@ ROUTES = (
     Route("GET", f"{_ONE}/ips/{{network}}", server_addresses.show),
     Route("POST", f"{_ONE}/remote-consoles", consoles.create, since=(2, 6)),
     Route("GET", "/v2.1/os-console-auth-tokens/{token}", consoles.show_token),
+    *(Route(method, path, gone.gone) for path in _CONSOLES for method in ("GET", "POST", "DELETE")),
+    Route("GET", f"{_ONE}/shares", server_shares.index, since=(2, 97)),
+    Route("POST", f"{_ONE}/shares", server_shares.create, since=(2, 97)),
+    Route("GET", f"{_ONE}/shares/{{share_id}}", server_shares.show, since=(2, 97)),
+    Route("DELETE", f"{_ONE}/shares/{{share_id}}", server_shares.delete, since=(2, 97)),
     Route("GET", f"{_ONE}/diagnostics", server_guest.diagnostics),
     Route("GET", f"{_ONE}/os-server-password", server_guest.password),
     Route("DELETE", f"{_ONE}/os-server-password", server_guest.clear_password),

@@ -255,6 +255,9 @@ class QemuHypervisor:
         self.host.folders.load(server_id)
         return self.host.folders.of(server_id)
 
+    def cache_image(self, image_id: str) -> None:
+        self.host.images.fetch(self.host.images.show(image_id))
+
     # -- devices ------------------------------------------------------------------------------------------------------
 
     def attach_volume(self, server_id: str, disk: Disk) -> None:
