@@ -61,7 +61,7 @@ def test_increments_in_any_order(tmp_path: Path) -> None:
         for _ in range(6):
             place = chance.randrange(64) << 20
             write(driver, A, place, pattern(str(chance.random())) if chance.random() < 0.7 else bytes(1 << 20))
-        chain.append(back_up(repository, driver, f"b{number}", *(parent(one) for one in chain)))
+        chain.append(back_up(repository, driver, f"inc-{number}", *(parent(one) for one in chain)))
         digests.append(digest(driver, A))
     sizes = [sum(file.stat().st_size for file in (tmp_path / "b" / (one.container or "")).glob("0*")) for one in chain]
     assert max(sizes[1:]) <= 6 << 20

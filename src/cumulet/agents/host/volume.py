@@ -15,7 +15,7 @@ from cumulet.simulator.volume import SimulatedVolumes
 
 def volume_part(bus: Bus, host: str, settings: Settings, disks: OpenDisks | None = None) -> Agent:
     """The back ends of this machine. `disks`: its hypervisor, where it can follow snapshots of attached volumes."""
-    from cumulet.agents.volume import options
+    from cumulet.agents.volume import login, options
 
     conf = options.load(settings.files_of("cinder"))
     folder = settings.paths.state / "volumes"
@@ -24,7 +24,7 @@ def volume_part(bus: Bus, host: str, settings: Settings, disks: OpenDisks | None
         host,
         options.drivers_of(conf, host, folder, disks),
         images=Images(folder / "images"),
-        backups=options.repository_of(conf, folder),
+        backups=options.repository_of(conf, folder, lambda: login.session(settings, conf)),
         availability_zone=conf.storage_availability_zone,
     )
 

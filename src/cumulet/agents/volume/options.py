@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from oslo_config import cfg
 
 from cumulet.agents.volume.backups.repository import Repository
+from cumulet.agents.volume.backups.swift import ObjectStore
 from cumulet.agents.volume.down import DownDriver
 from cumulet.agents.volume.exports import Exports
 from cumulet.agents.volume.file.driver import FileDriver
@@ -22,6 +23,7 @@ from cumulet.agents.volume.file.options import FileOptions
 from cumulet.agents.volume.lvm import LvmDriver, lvm_is_missing
 from cumulet.agents.volume.protocols import OpenDisks, VolumeDriver
 from cumulet.kernel import config
+from cumulet.kernel.client import Session
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,14 @@ HOST_OPTS = [
     cfg.StrOpt("backup_driver", default="cinder.backup.drivers.posix.PosixBackupDriver"),
     cfg.StrOpt("backup_posix_path", help="Directory of backups. Default: `backups` in the cloud's directory."),
     cfg.StrOpt("backup_mount_point_base", help="For NFSBackupDriver: where its share is mounted."),
+    cfg.StrOpt("backup_swift_container", default="volumebackups"),
+    cfg.IntOpt("backup_swift_retry_attempts", default=3, min=1),
+    cfg.StrOpt("backup_swift_auth", default="per_user", choices=["per_user", "single_user"]),
+    cfg.StrOpt("backup_swift_auth_url", help="For single_user: where it logs in."),
+    cfg.StrOpt("backup_swift_user"),
+    cfg.StrOpt("backup_swift_key", secret=True),
+    cfg.StrOpt("backup_swift_project"),
+    cfg.StrOpt("backup_swift_ca_cert_file"),
     cfg.StrOpt("backup_compression_algorithm", default="zlib", help="zlib, bz2 or none."),
 ]
 BACKEND_OPTS = [
@@ -156,9 +166,14 @@ def _exports_folder(state_dir: Path, name: str) -> Path:
     return Path("/run/cumulet-exports") / hashlib.sha256(str(folder).encode()).hexdigest()[:12]
 
 
-def repository_of(conf: cfg.ConfigOpts, state_dir: Path) -> Repository | None:
-    """Where backups go; None when backup_driver is one that is not there."""
+def repository_of(
+    conf: cfg.ConfigOpts, state_dir: Path, login: Callable[[], Session] | None = None
+) -> Repository | None:
+    """Where backups go; None when backup_driver is one that is not there. `login`: as whom an object store is used."""
     kind = conf.backup_driver.rpartition(".")[2]
+    if kind == "SwiftBackupDriver" and login is not None:
+        store = ObjectStore(login, container=conf.backup_swift_container, attempts=conf.backup_swift_retry_attempts)
+        return Repository(store, algorithm=conf.backup_compression_algorithm)
     if kind not in ("PosixBackupDriver", "NFSBackupDriver"):
         log.error("this host keeps no backups: backup_driver %s is not known here", conf.backup_driver)
         return None

@@ -1,20 +1,20 @@
 """A backup's table of contents.
 
-A backup is a directory with `manifest.json`, `blocks` and numbered objects. `blocks` has 32 bytes for every block of
-the volume: the SHA-256 of its bytes, or 32 zero bytes for a block of zeros. An object is a compressed run of blocks.
-The manifest names the checksum of `blocks` and of every object; its own SHA-256 is kept by the engine. So no byte can
-be torn or altered unseen, not even by one who may write to the directory.
+A backup is a container (stores.py) with `manifest.json`, `blocks` and numbered objects. `blocks` has 32 bytes for every
+block of the volume: the SHA-256 of its bytes, or 32 zero bytes for a block of zeros. An object is a compressed run of
+blocks. The manifest names the checksum of `blocks` and of every object; its own SHA-256 is kept by the engine. So no
+byte can be torn or altered unseen, not even by one who may write to the store.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from cumulet.agents.volume.backups.stores import Shelf
 from cumulet.agents.volume.protocols import BadBackup
 
 BLOCK: Final = 1 << 20
@@ -47,11 +47,11 @@ def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def read(folder: Path, digest: str, backup_id: str) -> Manifest:
+def read(shelf: Shelf, digest: str, backup_id: str) -> Manifest:
     """The manifest, if it is the one whose digest is known. An imported backup may go by another id than it was
     written under. Raises BadBackup."""
     try:
-        data = (folder / MANIFEST).read_bytes()
+        data = shelf.read(MANIFEST)
     except OSError:
         raise BadBackup(f"Backup {backup_id} has no table of contents.") from None
     if not hmac.compare_digest(digest_of(data), digest):
@@ -65,10 +65,10 @@ def read(folder: Path, digest: str, backup_id: str) -> Manifest:
     return manifest
 
 
-def read_blocks(folder: Path, manifest: Manifest) -> bytes:
+def read_blocks(shelf: Shelf, manifest: Manifest) -> bytes:
     """Every block's checksum. Raises BadBackup."""
     try:
-        table = (folder / BLOCKS).read_bytes()
+        table = shelf.read(BLOCKS)
     except OSError:
         raise BadBackup(f"Backup {manifest.backup_id} has no list of blocks.") from None
     expected = -(-manifest.size // BLOCK) * len(ZERO)

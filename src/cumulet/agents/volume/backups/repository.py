@@ -1,10 +1,9 @@
-"""The directory of all backups of a host, or of many that mount it."""
+"""All backups of a host, or of many that share a store."""
 
 from __future__ import annotations
 
 import bz2
 import hashlib
-import shutil
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ import msgspec
 from cumulet.agents.volume.backups import manifest as contents
 from cumulet.agents.volume.backups.manifest import BLOCK, BLOCKS, MANIFEST, ZERO, Manifest, Object
 from cumulet.agents.volume.backups.restoring import restore, verify
-from cumulet.agents.volume.durable import sync_directory, write_durably
+from cumulet.agents.volume.backups.stores import Directory, Shelf, Store, Write
 from cumulet.agents.volume.protocols import BackedUp, Backup, BadBackup, BlockDevice
 
 PACKERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
@@ -27,12 +26,12 @@ _BLOCKS_AN_OBJECT: Final = 32
 
 
 class Repository:
-    """Backups below `root`. A backup is there whole or not at all: it is written aside and renamed at its end."""
+    """Backups in `store`, or below a directory. A backup is there whole or not at all."""
 
-    def __init__(self, root: Path, *, algorithm: str = "zlib") -> None:
+    def __init__(self, store: Store | Path, *, algorithm: str = "zlib") -> None:
         if algorithm not in PACKERS:
             raise ValueError(f"backup_compression_algorithm {algorithm} is none of {', '.join(sorted(PACKERS))}")
-        self._root = root
+        self._store = Directory(store) if isinstance(store, Path) else store
         self._algorithm = algorithm
 
     def back_up(self, wanted: Backup, device: BlockDevice) -> BackedUp:
@@ -40,28 +39,31 @@ class Repository:
 
         Raises BadBackup when a parent is not what it was.
         """
-        folder = self._folder(_container(wanted.id))
-        if not (folder / MANIFEST).exists():
+        container = self._store.container_of(wanted.id)
+        data = self._manifest(container)
+        if data is None:
             table, parent = self._parent(wanted)
-            aside = folder.with_name(f".{folder.name}.new")
-            shutil.rmtree(aside, ignore_errors=True)
-            aside.mkdir(mode=0o700, parents=True)
-            _Writer(aside, self._algorithm).write(wanted, device, table, parent)
-            sync_directory(aside)
-            aside.replace(folder)
-            sync_directory(folder.parent)
-        data = (folder / MANIFEST).read_bytes()
+            with self._store.writing(container) as write:
+                data = _Writer(write, self._algorithm).write(wanted, device, table, parent)
         made = msgspec.json.decode(data, type=Manifest)
-        size = sum(part.bytes for part in made.objects) + len(data) + (folder / BLOCKS).stat().st_size
-        return BackedUp(_container(wanted.id), contents.digest_of(data), len(made.objects) + 2, size)
+        blocks = -(-made.size // BLOCK) * len(ZERO)
+        size = sum(part.bytes for part in made.objects) + len(data) + blocks
+        return BackedUp(container, contents.digest_of(data), len(made.objects) + 2, size)
+
+    def _manifest(self, container: str) -> bytes | None:
+        """Of a backup that was made already."""
+        try:
+            return self._store.at(container).read(MANIFEST)
+        except FileNotFoundError:
+            return None
 
     def _parent(self, wanted: Backup) -> tuple[bytes, str | None]:
         if not wanted.parents:
             return b"", None
         parent = wanted.parents[-1]
-        folder = self._folder(parent.container)
-        manifest = contents.read(folder, parent.digest, parent.id)
-        return contents.read_blocks(folder, manifest), parent.digest
+        shelf = self._store.at(parent.container)
+        manifest = contents.read(shelf, parent.digest, parent.id)
+        return contents.read_blocks(shelf, manifest), parent.digest
 
     def restore(self, wanted: Backup, device: BlockDevice) -> None:
         """Make the first `wanted.size` bytes of the device what they were. Raises BadBackup before it writes."""
@@ -71,44 +73,29 @@ class Repository:
         """Read all of it. Raises BadBackup."""
         verify(self._chain(wanted))
 
-    def _chain(self, wanted: Backup) -> list[tuple[Path, str, str]]:
+    def _chain(self, wanted: Backup) -> list[tuple[Shelf, str, str]]:
         if wanted.digest is None:
             raise BadBackup(f"Nothing says what backup {wanted.id} has to be.")
-        chain = [(self._folder(part.container), part.id, part.digest) for part in wanted.parents]
-        return [*chain, (self._folder(wanted.container or _container(wanted.id)), wanted.id, wanted.digest)]
+        chain = [(self._store.at(part.container), part.id, part.digest) for part in wanted.parents]
+        own = self._store.at(wanted.container or self._store.container_of(wanted.id))
+        return [*chain, (own, wanted.id, wanted.digest)]
 
     def delete(self, wanted: Backup) -> None:
         """One that is not there is right too."""
-        folder = self._folder(wanted.container or _container(wanted.id))
-        for path in (folder, folder.with_name(f".{folder.name}.new")):
-            if path.exists():
-                gone = path.with_name(f".{path.name}.gone")
-                shutil.rmtree(gone, ignore_errors=True)
-                path.replace(gone)
-                shutil.rmtree(gone)
-
-    def _folder(self, container: str) -> Path:
-        """Raises BadBackup for a container that leads elsewhere (an imported record may say anything)."""
-        folder = (self._root / container).resolve()
-        if not folder.is_relative_to(self._root.resolve()) or folder == self._root.resolve():
-            raise BadBackup("The backup's container is outside of the directory of backups.")
-        return folder
-
-
-def _container(backup_id: str) -> str:
-    return str(Path(backup_id[:2]) / backup_id[2:4] / backup_id)
+        self._store.delete(wanted.container or self._store.container_of(wanted.id))
 
 
 class _Writer:
     """Writes one backup's files."""
 
-    def __init__(self, folder: Path, algorithm: str) -> None:
-        self._folder = folder
+    def __init__(self, put: Write, algorithm: str) -> None:
+        self._put = put
         self._algorithm = algorithm
         self._pack = PACKERS[algorithm]
         self._objects: list[Object] = []
 
-    def write(self, wanted: Backup, device: BlockDevice, before: bytes, parent: str | None) -> None:
+    def write(self, wanted: Backup, device: BlockDevice, before: bytes, parent: str | None) -> bytes:
+        """The table of contents, as it was written."""
         table = bytearray(-(-device.size // BLOCK) * len(ZERO))
         waiting: list[tuple[int, bytes]] = []
         for number in _blocks_with_data(device):
@@ -126,7 +113,7 @@ class _Writer:
                 waiting = []
         if waiting:
             self._object(waiting)
-        write_durably(self._folder / BLOCKS, bytes(table))
+        self._put(BLOCKS, bytes(table))
         manifest = Manifest(
             version=1,
             backup_id=wanted.id,
@@ -137,12 +124,14 @@ class _Writer:
             blocks_sha256=contents.digest_of(bytes(table)),
             objects=self._objects,
         )
-        write_durably(self._folder / MANIFEST, msgspec.json.encode(manifest))
+        data = msgspec.json.encode(manifest)
+        self._put(MANIFEST, data)
+        return data
 
     def _object(self, blocks: list[tuple[int, bytes]]) -> None:
         data = self._pack(b"".join(data for _, data in blocks))
         name = f"{len(self._objects):08d}"
-        write_durably(self._folder / name, data)
+        self._put(name, data)
         self._objects.append(Object(name, len(data), contents.digest_of(data), list(_runs(blocks))))
 
 

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from cumulet.agents.volume.backups import manifest as contents
 from cumulet.agents.volume.backups.manifest import BLOCK, ZERO, Manifest, Object
+from cumulet.agents.volume.backups.stores import Shelf
 from cumulet.agents.volume.protocols import BadBackup, BlockDevice
 
 _MOST: Final = 64 << 20  # bytes an object may unpack to
@@ -31,12 +32,12 @@ UNPACKERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {"none": bytes, "zlib
 class _Part(NamedTuple):
     """One backup of the chain."""
 
-    folder: Path
+    shelf: Shelf
     manifest: Manifest
 
 
-def restore(chain: Sequence[tuple[Path, str, str]], device: BlockDevice) -> None:
-    """Write what the last of `chain` (folder, id, digest; oldest first) held. Raises BadBackup before anything is
+def restore(chain: Sequence[tuple[Shelf, str, str]], device: BlockDevice) -> None:
+    """Write what the last of `chain` (shelf, id, digest; oldest first) held. Raises BadBackup before anything is
     written."""
     last, table, plan = _verified(chain)
     if last.manifest.size > device.size:
@@ -50,28 +51,28 @@ def restore(chain: Sequence[tuple[Path, str, str]], device: BlockDevice) -> None
     device.flush()
 
 
-def verify(chain: Sequence[tuple[Path, str, str]]) -> None:
+def verify(chain: Sequence[tuple[Shelf, str, str]]) -> None:
     """Read everything that a restoration needs. Raises BadBackup."""
     _verified(chain)
 
 
-def _verified(chain: Sequence[tuple[Path, str, str]]) -> tuple[_Part, bytes, list[_Take]]:
+def _verified(chain: Sequence[tuple[Shelf, str, str]]) -> tuple[_Part, bytes, list[_Take]]:
     parts = _checked(chain)
-    table = contents.read_blocks(parts[-1].folder, parts[-1].manifest)
+    table = contents.read_blocks(parts[-1].shelf, parts[-1].manifest)
     plan = _plan(parts, table)
     for take in plan:
         _object(take)
     return parts[-1], table, plan
 
 
-def _checked(chain: Sequence[tuple[Path, str, str]]) -> list[_Part]:
+def _checked(chain: Sequence[tuple[Shelf, str, str]]) -> list[_Part]:
     parts: list[_Part] = []
     before: str | None = None
-    for folder, backup_id, digest in chain:
-        manifest = contents.read(folder, digest, backup_id)
+    for shelf, backup_id, digest in chain:
+        manifest = contents.read(shelf, digest, backup_id)
         if manifest.parent != before or manifest.algorithm not in UNPACKERS:
             raise BadBackup(f"Backup {backup_id} does not build upon the one before it.")
-        parts.append(_Part(folder, manifest))
+        parts.append(_Part(shelf, manifest))
         before = digest
     return parts
 
@@ -105,7 +106,7 @@ def _object(take: _Take) -> bytes:
     if Path(piece.name).name != piece.name:
         raise BadBackup(f"Backup {backup_id} names a file outside of it.")
     try:
-        data = (take.part.folder / piece.name).read_bytes()
+        data = take.part.shelf.read(piece.name)
     except OSError:
         raise BadBackup(f"Part {piece.name} of backup {backup_id} is missing.") from None
     if len(data) != piece.bytes or not hmac.compare_digest(contents.digest_of(data), piece.sha256):
