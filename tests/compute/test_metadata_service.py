@@ -129,7 +129,7 @@ def test_devices_with_tags(running: Cloud) -> None:
         "type": "nic",
         "mac": macs[0],
         "bus": "pci",
-        "address": "none",
+        "address": "0000:03:00.0",
         "tags": ["front"],
         "vf_trusted": False,
     }
@@ -138,9 +138,12 @@ def test_devices_with_tags(running: Cloud) -> None:
         "path": "/dev/vdb",
         "serial": volume,
         "bus": "pci",
-        "address": "none",
+        "address": "0000:02:00.0",
         "tags": ["data"],
     }
+    running.hosts["node1"].faults.errors["addresses"] = "not now"
+    unknown = guest.json("/openstack/latest/meta_data.json")["devices"]
+    assert [(one["bus"], one["address"]) for one in unknown] == [("none", "none")] * 2
     assert "vf_trusted" not in guest.json("/openstack/2016-06-30/meta_data.json")["devices"][0]
     assert "devices" not in guest.json("/openstack/2015-10-15/meta_data.json")
     assert guest.text("/latest/meta-data/block-device-mapping/ebs0") == "/dev/vdb"

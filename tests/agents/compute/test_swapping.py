@@ -1,7 +1,12 @@
-"""A running guest's volume replaced by another, on the simulated host and in QEMU (its firmware runs, no system)."""
+"""Where a guest's devices are, and its volume replaced by another while it runs.
+
+On the simulated host, and in QEMU, where firmware runs and no system.
+"""
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,10 +16,10 @@ from typing import Any
 import pytest
 
 from cumulet.agents.compute.config import HostConfig
-from cumulet.agents.compute.folders import Folders
+from cumulet.agents.compute.folders import Folders, Record
 from cumulet.agents.compute.images import ImageCache
 from cumulet.agents.compute.protocols import Disk, Hypervisor
-from cumulet.agents.compute.qemu import accelerator, processes, swapping
+from cumulet.agents.compute.qemu import accelerator, addresses, building, machine, processes, swapping
 from cumulet.agents.compute.qemu.driver import QemuHypervisor
 from cumulet.agents.compute.qemu.host import Host
 from cumulet.simulator.compute import SimulatedHypervisor
@@ -221,3 +226,33 @@ def test_addresses_are_those_that_the_firmware_gave(host: QemuHypervisor, runnin
         }
 
     until(lambda: known <= numbered(), 60, why=lambda: f"{known} {numbered()}")
+
+
+def test_a_config_drive_tells_where_tagged_devices_are(tmp_path: Path) -> None:
+    port, mac = "deadbeef-0000-1111-2222-333344445555", "fa:16:3e:00:00:01"
+    devices = [
+        {"type": "nic", "mac": mac, "bus": "none", "address": "none", "tags": ["front"]},
+        {"type": "disk", "serial": OLD, "bus": "none", "address": "none", "tags": ["data"]},
+        {"type": "disk", "serial": "another", "bus": "none", "address": "none", "tags": ["gone"]},
+    ]
+    drive = {
+        "openstack/latest/meta_data.json": base64.b64encode(json.dumps({"devices": devices}).encode()).decode(),
+        "openstack/latest/user_data": base64.b64encode(b"no JSON").decode(),
+    }
+    config = HostConfig(host="here", instances=tmp_path, virt_type="qemu")
+    host = Host(config, Folders(tmp_path), ImageCache(config.cache, StoredImages()))
+    disk = Disk(OLD, "/dev/vdb", {"driver_volume_type": "local", "data": {"path": "/volume"}}, boot_index=0)
+    vifs = [{"id": port, "mac_address": mac, "mtu": 1450}]
+    guest = a_guest(None, volumes=[disk], vifs=vifs, config_drive=True, drive=drive)
+    record = Record(guest=guest, machine=machine.choose(guest, config))
+    building.lay_out(host, record)
+    written = addresses.filled(record).drive
+    assert written["openstack/latest/user_data"] == drive["openstack/latest/user_data"]
+    told = json.loads(base64.b64decode(written["openstack/latest/meta_data.json"]))["devices"]
+    places = addresses.of(record)
+    assert [(one["bus"], one["address"]) for one in told] == [
+        ("pci", places[port]["address"]),
+        ("pci", places[OLD]["address"]),
+        ("none", "none"),
+    ]
+    assert places[port] != places[OLD]

@@ -50,6 +50,7 @@ class Facts(msgspec.Struct, frozen=True):
     subnets: Mapping[str, Mapping[str, Any]] = {}
     static: Mapping[str, Any] | None = None
     dynamic: Mapping[str, Any] = {}
+    addresses: Mapping[str, Mapping[str, str]] = {}
     admin_password: str | None = None
     with_files: bool = False
 
@@ -177,18 +178,28 @@ def meta_data(facts: Facts, version: str) -> dict[str, Any]:
     return shown
 
 
+def has_tags(facts: Facts) -> bool:
+    """Whether any device was given one."""
+    return any(vif.get("tag") is not None for vif in facts.vifs) or any(one.tag is not None for one in facts.devices)
+
+
 def _devices(facts: Facts, version: str) -> list[dict[str, Any]]:
-    """The devices that were given tags. Where they sit on the guest's bus, only the host knows: none is said."""
+    """The devices that were given tags, with their places on the guest's bus as far as they are known."""
     found: list[dict[str, Any]] = []
     for vif in facts.vifs:
         if vif.get("tag") is not None:
-            nic = {"type": "nic", "mac": vif["mac"], "bus": "pci", "address": "none", "tags": [vif["tag"]]}
+            nic = {"type": "nic", "mac": vif["mac"], **_place(facts, vif["id"]), "tags": [vif["tag"]]}
             found.append(nic | ({"vf_trusted": False} if version >= _TRUSTED else {}))
     for device in facts.devices:
         if device.tag is not None:
-            disk = {"type": "disk", "path": device.device_name, "bus": "pci", "address": "none", "tags": [device.tag]}
-            found.append(disk | ({"serial": device.volume_id} if device.volume_id else {}))
+            disk = {"type": "disk", "path": device.device_name, **_place(facts, device.volume_id)}
+            found.append(disk | {"tags": [device.tag]} | ({"serial": device.volume_id} if device.volume_id else {}))
     return found
+
+
+def _place(facts: Facts, identifier: str | None) -> dict[str, str]:
+    known = facts.addresses.get(identifier or "", {})
+    return {"bus": known.get("bus", "none"), "address": known.get("address", "none")}
 
 
 def network_data(facts: Facts) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, Final
 
-from cumulet.compute.clients import vendor_data
+import msgspec
+
+from cumulet.compute.clients import devices, vendor_data
 from cumulet.compute.clients.surroundings import with_surroundings
 from cumulet.compute.domain import block_devices, guest_passwords, servers
 from cumulet.compute.domain import instance_documents as documents
@@ -70,10 +72,10 @@ class MetadataService:
         """Raises the 404, also for a server that is not of the project the proxy says."""
         with self._compute.db.read() as connection:
             row = servers.load(connection, who.server_id)
-            devices = block_devices.of_server(connection, row.id)
+            disks = block_devices.of_server(connection, row.id)
         if row.project_id != who.project_id:
             raise NotFound("There is no such server.")
-        return documents.Facts(row, dhcp_domain=self._compute.conf.api.dhcp_domain, devices=devices)
+        return documents.Facts(row, dhcp_domain=self._compute.conf.api.dhcp_domain, devices=disks)
 
     # -- OpenStack's ---------------------------------------------------------------------------------------------
 
@@ -92,7 +94,9 @@ class MetadataService:
         return data, JSON if parts[1].endswith(".json") else TEXT
 
     def _more(self, facts: documents.Facts, name: str) -> documents.Facts:
-        """With what only this document needs and another service knows."""
+        """With what only this document needs and another service or the host knows."""
+        if name == "meta_data.json" and documents.has_tags(facts):
+            return msgspec.structs.replace(facts, addresses=devices.addresses(self._compute, facts.row))
         if name not in ("network_data.json", "vendor_data.json", "vendor_data2.json"):
             return facts
         try:

@@ -8,7 +8,7 @@ import msgspec
 
 from cumulet.agents.compute.folders import Card, Drive, Record
 from cumulet.agents.compute.protocols import Disk, Guest
-from cumulet.agents.compute.qemu import command, disks, machine, volumes
+from cumulet.agents.compute.qemu import addresses, command, disks, machine, volumes
 from cumulet.agents.compute.qemu.host import Host
 
 _CONFIG_SLOT: Final = 200
@@ -121,7 +121,7 @@ def make_local(host: Host, record: Record) -> None:
     if "disk-swap" in names and not (directory / disks.SWAP).exists():
         disks.make_swap(directory, int(flavor["swap"]))
     if "config" in names and not (directory / disks.CONFIG).exists():
-        disks.make_config_drive(directory, guest)
+        disks.make_config_drive(directory, addresses.filled(record))
 
 
 def kernel_of(host: Host, image: dict[str, Any]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from cumulet.agents.compute.folders import Record
 from cumulet.agents.compute.protocols import Guest
-from cumulet.agents.compute.qemu import building, disks, power, processes, transfer, volumes
+from cumulet.agents.compute.qemu import addresses, building, disks, power, processes, transfer, volumes
 from cumulet.agents.compute.qemu.host import Host
 from cumulet.agents.compute.qemu.monitor import Monitor, MonitorError, MonitorGone
 from cumulet.agents.compute.run import image_tool
@@ -180,7 +180,7 @@ def _local_disks(host: Host, record: Record, sizes: dict[str, int], copy_disks: 
         volumes.write_keys(directory, drive)
         name = str(drive.node["node-name"])
         if drive.id == "config":
-            disks.make_config_drive(directory, record.guest)
+            disks.make_config_drive(directory, addresses.filled(record))
         elif name in sizes and copy_disks:
             kind = "qcow2" if name == "root" else "raw"
             image_tool("create", "-q", "-f", kind, directory / files[name], str(sizes[name]))
