@@ -196,6 +196,8 @@ def to_detach(connection: Connection, volume_id: str, attachment_id: str | None)
     if attachment_id is not None:
         found = next((each for each in own if each.id == attachment_id), None)
         if found is None:
+            if connection.execute(sa.select(attachments.c.id).where(attachments.c.id == attachment_id)).first():
+                raise BadRequest("Invalid input received: Mismatched volume and attachment")
             raise missing(attachment_id)
         return found
     if len(own) > 1:
