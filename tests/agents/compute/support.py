@@ -104,10 +104,13 @@ class SerialConsole:
     def close(self) -> None:
         self._socket.close()
 
-    def login(self, within_s: float = 60.0) -> None:
+    def leave(self, within_s: float = 60.0) -> None:
+        self._converse(b"exit\n", rb"login: $", within_s)
+
+    def login(self, within_s: float = 60.0, *, password: str = "gocubsgo") -> None:
         self._converse(b"\n", rb"login: $", within_s)
         self._converse(b"cirros\n", rb"assword: $", within_s)
-        self._converse(b"gocubsgo\n", rb"[#$] (\x1b\[6n)?$", within_s)
+        self._converse(f"{password}\n".encode(), rb"[#$] (\x1b\[6n)?$", within_s)
 
     def run(self, command: str, within_s: float = 60.0) -> str:
         """What it printed. The prompt that comes after cannot be mistaken: it carries a number."""

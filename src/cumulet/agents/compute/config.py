@@ -37,6 +37,7 @@ class HostConfig(Struct, frozen=True):
     reserved_disk_mb: int = 0
     ephemeral_format: str = "ext4"
     unused_image_s: float | None = 86400.0  # how long an image nobody uses is kept; None: for ever
+    dedicated_processors: str = ""  # those for guests that want processors of their own: "2-7,^5"
     vnc: bool = True
     vnc_listen: str | None = None
     vnc_address: str | None = None

@@ -36,6 +36,9 @@ IMAGE_CACHE = [
     cfg.BoolOpt("remove_unused_base_images", default=True),
     cfg.IntOpt("remove_unused_original_minimum_age_seconds", default=86400, min=0),
 ]
+COMPUTE = [
+    cfg.StrOpt("cpu_dedicated_set", default="", help="Processors for guests with hw:cpu_policy=dedicated: 4-12,^8,15."),
+]
 VNC = [
     cfg.BoolOpt("enabled", default=True),
     cfg.StrOpt("server_listen", help="Address of guests' consoles. Default: a socket that only this host can open."),
@@ -50,6 +53,7 @@ def register(conf: cfg.ConfigOpts) -> None:
     conf.register_opts(DEFAULT)
     conf.register_opts(LIBVIRT, group="libvirt")
     conf.register_opts(IMAGE_CACHE, group="image_cache")
+    conf.register_opts(COMPUTE, group="compute")
     conf.register_opts(VNC, group="vnc")
     conf.register_opts(CONSOLE, group="console")
 
@@ -85,6 +89,7 @@ def host_config(conf: cfg.ConfigOpts, state_dir: Path, **settings: object) -> Ho
         "unused_image_s": float(cache.remove_unused_original_minimum_age_seconds)
         if cache.remove_unused_base_images
         else None,
+        "dedicated_processors": conf.compute.cpu_dedicated_set or "",
         "vnc": conf.vnc.enabled,
         "vnc_listen": conf.vnc.server_listen,
         "vnc_address": conf.vnc.server_proxyclient_address,

@@ -8,7 +8,7 @@ import msgspec
 
 from cumulet.agents.compute.folders import Card, Drive, Record
 from cumulet.agents.compute.protocols import Disk, Guest
-from cumulet.agents.compute.qemu import addresses, command, disks, machine, volumes
+from cumulet.agents.compute.qemu import addresses, command, disks, firmware, machine, volumes
 from cumulet.agents.compute.qemu.host import Host
 
 _CONFIG_SLOT: Final = 200
@@ -25,8 +25,7 @@ def prepare(host: Host, guest: Guest) -> Record:
     host.folders.save(record)
     lay_out(host, record)
     make_local(host, record)
-    if record.machine["firmware"]:
-        disks.make_firmware(directory, record.machine["firmware"]["vars"])
+    firmware.make(directory, record.machine["firmware"])
     record.state = "built"
     host.folders.save(record)
     return record

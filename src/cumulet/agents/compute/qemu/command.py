@@ -12,6 +12,7 @@ import msgspec
 
 from cumulet.agents.compute.config import HostConfig
 from cumulet.agents.compute.folders import Card, Drive, Record
+from cumulet.agents.compute.qemu import firmware, placement, tpm
 from cumulet.agents.compute.qemu.accelerator import PROGRAM
 
 MONITOR: Final = "monitor"
@@ -76,7 +77,8 @@ def _machine(record: Record, config: HostConfig) -> Arguments:
     options = [machine["type"], "usb=off", "dump-guest-core=off"]
     if machine["firmware"].get("secure"):
         options.append("smm=on")
-    found = ["-machine", ",".join(options)]
+    placed = machine.get("placement") or placement.NOWHERE
+    found = ["-machine", ",".join(options) + placement.backend(placed)]
     if machine["accelerator"] == "kvm":
         found += ["-accel", "kvm"]
     else:
@@ -84,14 +86,15 @@ def _machine(record: Record, config: HostConfig) -> Arguments:
     found += ["-cpu", machine["cpu"], "-m", f"size={int(flavor['ram'])}M", "-overcommit", "mem-lock=off"]
     topology = machine["topology"]
     found += ["-smp", ",".join([str(flavor["vcpus"]), *(f"{name}={count}" for name, count in topology.items())])]
+    found += placement.arguments(placed, int(flavor["ram"]))
     found += ["-rtc", "base=localtime" if machine["windows"] else "base=utc", "-boot", "strict=on"]
     if machine["firmware"]:
         code = {"driver": "file", "filename": machine["firmware"]["code"], "node-name": "code", "read-only": True}
-        variables = {"driver": "file", "filename": "firmware.vars", "node-name": "vars"}
+        variables = {"driver": "file", "filename": firmware.VARIABLES, "node-name": "vars"}
         found += ["-blockdev", _json(code), "-blockdev", _json(variables)]
         found[1] += ",pflash0=code,pflash1=vars"
         if machine["firmware"].get("secure"):
-            found += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
+            found += ["-global", "driver=cfi.pflash01,property=secure,value=on", "-global", "ICH9-LPC.disable_s3=1"]
     return found
 
 
@@ -171,6 +174,7 @@ def _devices(record: Record, config: HostConfig) -> Arguments:
         found += ["-chardev", f"socket,id={AGENT},path={AGENT},server=on,wait=off"]
         found += ["-device", f"virtio-serial-pci,id=channels,bus={bus},addr=7"]
         found += ["-device", f"virtserialport,bus=channels.0,chardev={AGENT},name=org.qemu.guest_agent.0"]
+    found += tpm.arguments(machine.get("tpm") or {})
     if machine["watchdog"] and machine["watchdog"] != "disabled":
         found += ["-device", f"i6300esb,bus={bus},addr=8", "-action", f"watchdog={machine['watchdog']}"]
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -65,15 +64,6 @@ def make_config_drive(directory: Path, guest: Guest) -> None:
     part = directory / f".{CONFIG}.part"
     config_drive.write(part, guest.drive)
     part.replace(directory / CONFIG)
-
-
-def make_firmware(directory: Path, variables: str) -> None:
-    target = directory / "firmware.vars"
-    if not target.exists():
-        part = directory / ".firmware.vars.part"
-        shutil.copyfile(variables, part)
-        part.chmod(0o600)
-        part.replace(target)
 
 
 def overlay_node(path: str, base: Path, node: str) -> dict[str, Any]:

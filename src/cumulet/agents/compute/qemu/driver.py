@@ -18,6 +18,7 @@ from cumulet.agents.compute.qemu import (
     building,
     command,
     diagnostics,
+    firmware,
     guest_agent,
     hotplug,
     live,
@@ -27,6 +28,7 @@ from cumulet.agents.compute.qemu import (
     resizing,
     snapshots,
     swapping,
+    tpm,
     transfer,
 )
 from cumulet.agents.compute.qemu.host import Host
@@ -61,7 +63,7 @@ class QemuHypervisor:
         self._sweep()
         major, minor, patch = accelerator.version()
         facts = {"hypervisor_types": ["qemu", "kvm"] if accelerator.has_kvm() else ["qemu"]}
-        traits = _TRAITS.split()
+        traits = _TRAITS.split() + firmware.traits() + tpm.traits()
         return resources.of_host(self.host.config, "QEMU", major * 1_000_000 + minor * 1_000 + patch, facts, traits)
 
     def _sweep(self) -> None:

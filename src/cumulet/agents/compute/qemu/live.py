@@ -21,7 +21,7 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from cumulet.agents.compute.folders import Record
 from cumulet.agents.compute.protocols import Guest
-from cumulet.agents.compute.qemu import addresses, building, disks, power, processes, transfer, volumes
+from cumulet.agents.compute.qemu import addresses, building, disks, firmware, power, processes, transfer, volumes
 from cumulet.agents.compute.qemu.host import Host
 from cumulet.agents.compute.qemu.monitor import Monitor, MonitorError, MonitorGone
 from cumulet.agents.compute.run import image_tool
@@ -187,8 +187,7 @@ def _local_disks(host: Host, record: Record, sizes: dict[str, int], copy_disks: 
             drive.node = disks.flat_node(files[name], name, kind=kind)
     if record.kernel:
         record.kernel = building.kernel_of(host, record.guest.image)
-    if record.machine["firmware"]:
-        disks.make_firmware(directory, record.machine["firmware"]["vars"])
+    firmware.make(directory, record.machine["firmware"])
 
 
 def _own_connections(record: Record) -> None:

@@ -5,19 +5,13 @@ Sources: Glance image properties (hw_*), Nova flavor extra specs (hw:*), as in t
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Final
 
 from cumulet.agents.compute.config import HostConfig
 from cumulet.agents.compute.protocols import Guest
-from cumulet.agents.compute.qemu import accelerator
+from cumulet.agents.compute.qemu import accelerator, firmware, placement, tpm
 
 EMULATED_CPU: Final = "Nehalem"
-_FIRMWARE: Final = (
-    ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
-    ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
-)
-_SECURE_FIRMWARE: Final = (("/usr/share/OVMF/OVMF_CODE_4M.ms.fd", "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"),)
 _CARD_MODELS: Final = {"virtio": "virtio-net-pci", "e1000": "e1000", "e1000e": "e1000e", "rtl8139": "rtl8139"}
 
 
@@ -25,11 +19,14 @@ def choose(guest: Guest, config: HostConfig) -> dict[str, Any]:
     """The machine of a new guest. Raises ValueError for one this host cannot be."""
     image, specs = guest.image, guest.flavor.get("extra_specs") or {}
     kvm = config.virt_type == "kvm" and accelerator.has_kvm()
+    machine_type = str(image.get("hw_machine_type") or config.machine or "q35")
     chosen: dict[str, Any] = {
-        "type": str(image.get("hw_machine_type") or config.machine or "q35"),
+        "type": machine_type,
         "accelerator": "kvm" if kvm else "tcg",
         "cpu": _cpu(config, kvm),
-        "firmware": _firmware(image, specs),
+        "firmware": firmware.choose(image, specs, machine_type),
+        "tpm": tpm.choose(image, specs),
+        "placement": _placement(guest, config),
         "card_model": _card_model(image),
         "disk_bus": str(image.get("hw_disk_bus") or "virtio"),
         "cdrom_bus": str(image.get("hw_cdrom_bus") or "scsi"),
@@ -56,15 +53,11 @@ def _cpu(config: HostConfig, kvm: bool) -> str:
     return EMULATED_CPU
 
 
-def _firmware(image: dict[str, Any], specs: dict[str, Any]) -> dict[str, str]:
-    """`{"code", "vars"}` for UEFI; empty for the machine's own BIOS."""
-    secure = str(specs.get("os:secure_boot") or image.get("os_secure_boot") or "disabled")
-    if image.get("hw_firmware_type") != "uefi" and secure != "required":
-        return {}
-    for code, variables in _SECURE_FIRMWARE if secure == "required" else _FIRMWARE:
-        if Path(code).exists() and Path(variables).exists():
-            return {"code": code, "vars": variables, "secure": secure if secure == "required" else ""}
-    raise ValueError("the image wants UEFI, which this host does not have: apt-get install ovmf")
+def _placement(guest: Guest, config: HostConfig) -> dict[str, Any]:
+    chosen = placement.choose(guest.flavor, guest.image, guest.flavor.get("extra_specs") or {})
+    if chosen["dedicated"]:
+        placement.own_processors(int(guest.flavor["vcpus"]), config.dedicated_processors, ())
+    return chosen
 
 
 def _card_model(image: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Final
 
 from cumulet.agents.compute import unix
 from cumulet.agents.compute.folders import Record, boot_id
-from cumulet.agents.compute.qemu import command, processes, transfer
+from cumulet.agents.compute.qemu import command, placement, processes, tpm, transfer
 from cumulet.agents.compute.qemu.host import Host
 from cumulet.agents.compute.qemu.monitor import Monitor, MonitorError, MonitorGone
 
@@ -56,7 +57,7 @@ def on(host: Host, record: Record, *, paused: bool = False) -> None:
     if memory.exists():
         _restore(host, record, directory, memory)
     else:
-        processes.start(directory, command.build(record, host.config), host.config.host_namespace)
+        _launch(host, record, command.build(record, host.config))
     _watch_memory(host, directory)
 
 
@@ -190,9 +191,40 @@ def listening(directory: Path) -> Iterator[None]:
 
 def await_memory(host: Host, record: Record, *, pass_fds: Sequence[int] = ()) -> None:
     """A machine that waits for memory from elsewhere, standing still."""
-    directory = host.folders.of(record.id)
     arguments = command.build(record, host.config, incoming="defer")
+    _launch(host, record, arguments, pass_fds=pass_fds)
+
+
+def _launch(host: Host, record: Record, arguments: Sequence[str], *, pass_fds: Sequence[int] = ()) -> None:
+    """Its QEMU with what has to be beside it, on the processors that are its own where it has such."""
+    directory = host.folders.of(record.id)
+    processors = _own_processors(host, record)
+    tpm.bury()
+    tpm.start(directory, record.machine.get("tpm") or {})
     processes.start(directory, arguments, host.config.host_namespace, pass_fds=pass_fds)
+    if processors:
+        with processes.monitor(directory) as monitor:
+            threads = [cpu["thread-id"] for cpu in monitor.ask("query-cpus-fast")]
+        placement.pin(threads, processors)
+
+
+_choosing: Final = threading.Lock()
+
+
+def _own_processors(host: Host, record: Record) -> list[int]:
+    """Those it has had here, else free ones, which the record says before anybody else looks."""
+    if not (record.machine.get("placement") or placement.NOWHERE)["dedicated"]:
+        return []
+    wanted, had = int(record.guest.flavor["vcpus"]), record.machine.get("pinned") or {}
+    if had.get("host") == host.config.host and len(had["processors"]) == wanted:
+        return list(had["processors"])
+    with _choosing:
+        others = (one.machine.get("pinned") or {} for one in host.folders.all() if one.id != record.id)
+        taken = [cpu for one in others if one.get("host") == host.config.host for cpu in one["processors"]]
+        found = placement.own_processors(wanted, host.config.dedicated_processors, taken)
+        record.machine["pinned"] = {"host": host.config.host, "processors": found}
+        host.folders.save(record)
+    return found
 
 
 def _watch_memory(host: Host, directory: Path) -> None:

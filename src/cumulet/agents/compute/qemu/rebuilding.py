@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Final
 
 import msgspec
 
 from cumulet.agents.compute.folders import CONSOLE_LOG, Card, Drive, Record
 from cumulet.agents.compute.protocols import Guest
-from cumulet.agents.compute.qemu import building, command, disks, machine, power, processes
+from cumulet.agents.compute.qemu import building, command, disks, firmware, machine, power, processes, tpm
 from cumulet.agents.compute.qemu.host import Host
 
 RESCUE: Final = "disk.rescue"
@@ -24,8 +25,9 @@ def rebuild(host: Host, record: Record, guest: Guest) -> None:
     record.guest, record.state, record.rescue = guest, "building", {}
     record.machine = machine.choose(guest, host.config)
     host.folders.save(record)
-    for name in (disks.ROOT, disks.ephemeral(0), disks.SWAP, disks.CONFIG, RESCUE, "firmware.vars", power.MEMORY):
+    for name in (disks.ROOT, disks.ephemeral(0), disks.SWAP, disks.CONFIG, RESCUE, firmware.VARIABLES, power.MEMORY):
         (directory / name).unlink(missing_ok=True)
+    shutil.rmtree(directory / tpm.STATE, ignore_errors=True)
     (directory / CONSOLE_LOG).unlink(missing_ok=True)
     record = building.prepare(host, guest)
     power.on(host, record)

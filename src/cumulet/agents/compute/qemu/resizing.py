@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from cumulet.agents.compute.folders import RECORD, Record
 from cumulet.agents.compute.protocols import Guest
-from cumulet.agents.compute.qemu import building, disks, machine, power, processes, transfer
+from cumulet.agents.compute.qemu import building, disks, firmware, machine, power, processes, tpm, transfer
 from cumulet.agents.compute.qemu.host import Host
 from cumulet.agents.compute.run import image_tool, run
 
 BEFORE: Final = "before"
-_LOCAL: Final = (disks.ROOT, disks.ephemeral(0), disks.SWAP, disks.CONFIG, "firmware.vars")
+_OF_FLAVOR: Final = ("topology", "cpu", "accelerator", "rng", "watchdog", "placement", "tpm")
+_LOCAL: Final = (disks.ROOT, disks.ephemeral(0), disks.SWAP, disks.CONFIG, firmware.VARIABLES)
 
 
 def resize(host: Host, record: Record, guest: Guest, *, power_on: bool, patience_s: float) -> None:
@@ -43,14 +44,15 @@ def _keep(directory: Path) -> None:
     part = directory / f".{BEFORE}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(mode=0o700)
-    for name in (*_LOCAL, RECORD):
+    (part / tpm.STATE).mkdir(mode=0o700)
+    for name in (*_LOCAL, *tpm.files(directory), RECORD):
         if (directory / name).exists():
             run(["cp", "--reflink=auto", "--sparse=always", directory / name, part / name], timeout_s=3600.0)
     part.rename(directory / BEFORE)
 
 
 def _bring_back(directory: Path, *, keep: bool) -> None:
-    for name in _LOCAL:
+    for name in (*_LOCAL, *tpm.files(directory / BEFORE)):
         kept = directory / BEFORE / name
         if not kept.exists():
             (directory / name).unlink(missing_ok=True)
@@ -71,7 +73,7 @@ def _reform(host: Host, record: Record, guest: Guest) -> None:
     flat = _root_is_flat(record)
     guest = building.with_image(host, guest)
     chosen = machine.choose(guest, host.config)
-    record.machine |= {name: chosen[name] for name in ("topology", "cpu", "accelerator", "rng", "watchdog")}
+    record.machine |= {name: chosen[name] for name in _OF_FLAVOR}
     record.guest = guest
     (directory / disks.SWAP).unlink(missing_ok=True)
     building.lay_out(host, record)
@@ -129,8 +131,8 @@ def receive(host: Host, guest: Guest, offer: dict[str, Any], *, power_on: bool) 
     make_root_flat(record)
     host.folders.save(record)
     _reform(host, record, guest)
-    if record.machine["firmware"]:
-        disks.make_firmware(directory, record.machine["firmware"]["vars"])
+    transfer.fetch_memories(host, directory, offer)
+    firmware.make(directory, record.machine["firmware"])
     record.state = "built"
     host.folders.save(record)
     if power_on:

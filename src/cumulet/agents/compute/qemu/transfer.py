@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from cumulet.agents.compute.folders import Record
+from cumulet.agents.compute.qemu import firmware, tpm
 from cumulet.agents.compute.qemu.host import Host
 from cumulet.agents.compute.run import CommandFailed, image_tool
 from cumulet.agents.network import netns
@@ -61,25 +62,52 @@ def free_port(address: str, namespace: str | None, *, but: int | None = None) ->
 
 
 def export(host: Host, record: Record) -> dict[str, Any]:
-    """Offer its local disks. They stay offered until `withdraw`, also when this agent dies."""
+    """Offer its local disks, and its firmware's and TPM's memory. They stay offered until `withdraw`, also when this
+    agent dies."""
     directory = host.folders.of(record.id)
     withdraw(directory)
     key = new_key()
     config = host.config
     port = free_port(config.address, config.host_namespace)
     local = [drive for drive in record.drives if drive.volume_id is None and drive.id != "config"]
+    exports = {drive.id: drive.node for drive in local} | _memories(directory)
     arguments = ["qemu-storage-daemon", "--pidfile", _PID, "--object", _json(write_key(directory, key, "server"))]
-    for drive in local:
-        node = {name: value for name, value in drive.node.items() if name != "discard"} | {"read-only": True}
+    for one in exports.values():
+        node = {name: value for name, value in one.items() if name != "discard"} | {"read-only": True}
         arguments += ["--blockdev", _json(node)]
     address = {"type": "inet", "host": config.address, "port": str(port)}
     arguments += ["--nbd-server", _json({"addr": address, "tls-creds": "move-tls", "max-connections": 0})]
-    for drive in local:
-        name = str(drive.node["node-name"])
-        arguments += ["--export", _json({"type": "nbd", "id": f"x-{name}", "node-name": name, "name": drive.id})]
-    if local:
+    for offered, one in exports.items():
+        name = str(one["node-name"])
+        arguments += ["--export", _json({"type": "nbd", "id": f"x-{name}", "node-name": name, "name": offered})]
+    if exports:
         _start(arguments, directory, config.address, port, config.host_namespace)
-    return {"host": config.address, "port": port, "key": key, "disks": [drive.id for drive in local]}
+    sizes = {name: (directory / name).stat().st_size for name in _memories(directory)}
+    disks = [drive.id for drive in local]
+    return {"host": config.address, "port": port, "key": key, "disks": disks, "files": sizes}
+
+
+def _memories(directory: Path) -> dict[str, dict[str, Any]]:
+    """Small files that are a part of the machine, by path: the node that offers each."""
+    names = [*([firmware.VARIABLES] if (directory / firmware.VARIABLES).exists() else []), *tpm.files(directory)]
+    return {
+        name: {"driver": "raw", "node-name": f"file{at}", "file": {"driver": "file", "filename": name}}
+        for at, name in enumerate(names)
+    }
+
+
+def fetch_memories(host: Host, directory: Path, offer: dict[str, Any]) -> None:
+    """Those that the other host offers, each as long as it was there (an export is of whole sectors)."""
+    for name, size in offer.get("files", {}).items():
+        target = directory / name
+        if target.exists() or not target.resolve().is_relative_to(directory.resolve()):
+            continue
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        arrived = target.with_name(f".{target.name}.arrived")
+        fetch(host, directory, offer, name, arrived, "raw")
+        os.truncate(arrived, int(size))
+        arrived.chmod(0o600)
+        arrived.replace(target)
 
 
 def _json(value: Any) -> str:
