@@ -280,7 +280,7 @@ def test_another_driver_takes_it_up_where_it_is(life: Life) -> None:
 
 
 def test_one_that_powers_itself_off_holds_no_disk(life: Life) -> None:
-    life.run("(sleep 1; poweroff) &")
+    life.run("(sleep 1; poweroff) & true")
     until(lambda: life.here.guests() == {life.id: 4}, BOOT_S)
     until(lambda: life.here.guests() and _left(life, life.here) == [], BOOT_S)
 

@@ -93,7 +93,7 @@ class ContainerHypervisor:
         return found
 
     def _release(self, server_id: str, bound: dict[str, int]) -> None:
-        with self._folders.locked(server_id):
+        with contextlib.suppress(TimeoutError), self._folders.locked(server_id, within_s=0):  # else it is being changed
             record = self._folders.find(server_id)
             if record is not None:
                 power.release(self.host, record, bound)

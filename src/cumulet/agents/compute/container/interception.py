@@ -8,6 +8,7 @@ programs then use mount(2).
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import fcntl
@@ -33,7 +34,9 @@ _NEW_CALLS: Final = (428, 429, 430, 431, 432, 433, 442, 467)  # open_tree … fs
 _NR_AT, _ARCH_AT, _FLAGS_AT = 0, 4, 40
 _LOAD, _EQUAL, _SET, _ATLEAST, _AND, _RETURN = 0x20, 0x15, 0x45, 0x35, 0x54, 0x06
 _ALLOW, _NOTIFY, _ERROR = 0x7FFF0000, 0x7FC00000, 0x00050000
-_NOT_NEW: Final = system.MS_REMOUNT | system.MS_BIND | 0x2000 | 0x1E0000  # remount, bind, move, propagation
+_NOT_NEW: Final = system.MS_REMOUNT | system.MS_BIND | 0x2000  # the last: move
+_PROPAGATION: Final = 0x1E0000
+_MAGIC, _MAGIC_MASK = 0xC0ED0000, 0xFFFF0000  # programs may put this into the flags, where it means nothing
 
 _KINDS: Final = frozenset({"ext2", "ext3", "ext4"})
 _OPTIONS: Final = frozenset({"discard", "nodiscard"})
@@ -61,6 +64,10 @@ def _program() -> list[tuple[int, int, int, int]]:
         (_RETURN, 0, 0, _ERROR | errno.EPERM),
         (_LOAD, 0, 0, _FLAGS_AT),
         (_SET, 0, 1, _NOT_NEW),
+        (_RETURN, 0, 0, _ALLOW),
+        (_AND, 0, 0, _MAGIC_MASK),
+        (_EQUAL, 2, 0, _MAGIC),
+        (_SET, 0, 1, _PROPAGATION),
         (_RETURN, 0, 0, _ALLOW),
     ]
     news = [line for number in _NEW_CALLS for line in ((_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERROR | errno.ENOSYS))]
@@ -114,7 +121,11 @@ def serve(listener: int, devices: str, owners: str) -> None:
         fcntl.ioctl(listener, _RECV, buffer)
     except OSError:  # who asked has ended
         return
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError:  # the container has all the processes that it may have
+        _say(listener, _NOTIFICATION.unpack(buffer)[0], -errno.EAGAIN, 0)
+        return
     if child == 0:
         try:
             if os.fork() == 0:
@@ -134,10 +145,12 @@ def _answer(listener: int, notification: bytes, devices: str, owners: str) -> No
             flags = _CONTINUE
     except OSError as failed:
         error = -(failed.errno or errno.EIO)
-    try:
+    _say(listener, number, error, flags)
+
+
+def _say(listener: int, number: int, error: int, flags: int) -> None:
+    with contextlib.suppress(OSError):  # who asked has ended
         fcntl.ioctl(listener, _SEND, _RESPONSE.pack(number, 0, error, flags))
-    except OSError:
-        return  # who asked has ended
 
 
 def _text(pid: int, at: int) -> str:

@@ -34,12 +34,14 @@ from cumulet.agents.compute.container import interception, memory_view, system
 _DEVICES = {"null": 3, "zero": 5, "full": 7, "random": 8, "urandom": 9}  # of major number 1
 _ROOT, _DEV, _VIEW = "rootfs", "dev", "view"
 _FRESH_S = 5.0
+_LAST_TO_END = -900
 _MOST_NAME = 64
 _RESTART = signal.SIGHUP  # how the kernel ends a container that rebooted
 
 
 def main(directory: Path) -> int:
     os.chdir(directory)
+    _spare(_LAST_TO_END)
     wanted = json.loads(Path("container.json").read_text())
     holder = _hold(wanted)
     Path("pid").write_text(str(os.getpid()))
@@ -61,6 +63,13 @@ def main(directory: Path) -> int:
     finally:
         Path("init").unlink(missing_ok=True)
         os.kill(holder, signal.SIGKILL)
+
+
+def _spare(how: int) -> None:
+    """Who the kernel ends when the container's memory is used up: one of its processes, not who keeps it, where the
+    host lets us choose."""
+    with contextlib.suppress(PermissionError):
+        Path("/proc/self/oom_score_adj").write_text(str(how))
 
 
 def _disks(wanted: dict[str, Any], holder: int) -> None:
@@ -138,6 +147,7 @@ def _boot(wanted: dict[str, Any], holder: int, console: Console) -> int:
 def _outer(wanted: dict[str, Any], holder: int, console: Console, tell: int) -> NoReturn:
     """Enters the namespaces and starts init in new ones; its exit code is the signal that ended init."""
     try:
+        _spare(0)
         _own_time()
         for kind, flag in (("user", system.NEWUSER), ("net", system.NEWNET)):
             system.enter(f"/proc/{holder}/ns/{kind}", flag)
