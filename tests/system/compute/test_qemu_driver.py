@@ -16,14 +16,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from cumulet.agents.compute.config import HostConfig
-from cumulet.agents.compute.folders import Folders
-from cumulet.agents.compute.images import ImageCache
 from cumulet.agents.compute.protocols import Disk, Guest, NoSuchGuest
 from cumulet.agents.compute.qemu.driver import QemuHypervisor
-from cumulet.agents.compute.qemu.host import Host
 from tests.agents.compute.support import SerialConsole, StoredImages, a_guest, until
 from tests.system.compute import real
+from tests.system.compute.hosts import a_host, add_guest_image
 
 _MISSING = real.missing()
 pytestmark = [
@@ -65,21 +62,13 @@ class Life:
         return Disk(VOLUME, "/dev/vdb", {"driver_volume_type": "local", "data": data})
 
 
-def a_host(directory: Path, images: StoredImages, address: str) -> QemuHypervisor:
-    config = HostConfig(host=directory.name, instances=directory, address=address, virt_type="qemu", shutdown_s=30)
-    return QemuHypervisor(Host(config, Folders(directory), ImageCache(config.cache, images)))
-
-
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     found = real.guest_images()
     if isinstance(found, str):
         pytest.skip(found)
     images = StoredImages()
-    kernel = images.add((found / "cumulet-guest-kernel").read_bytes(), disk_format="aki")
-    ramdisk = images.add((found / "cumulet-guest-ramdisk").read_bytes(), disk_format="ari")
-    data = (found / "cumulet-guest-root.qcow2").read_bytes()
-    image = images.show(images.add(data, kernel_id=kernel, ramdisk_id=ramdisk))
+    image = add_guest_image(images, found)
     directory = tmp_path_factory.mktemp("hosts")
     volume = directory / "volume"
     volume.write_bytes(b"")

@@ -66,6 +66,35 @@ def test_a_volume_is_written_to_and_kept(story: Story) -> None:
     assert story.ssh("mount /dev/vdb /mnt && cat /mnt/file && umount /mnt") == "kept\n"
 
 
+def test_an_encrypted_volume_is_plain_in_the_guest_alone(story: Story) -> None:
+    """The volume agent's own daemon opens it, so that neither the guest nor its QEMU has the key."""
+    words = "for the guest only"
+    cipher = "--encryption-cipher aes-xts-plain64 --encryption-key-size 256 --encryption-control-location front-end"
+    story.client(f"volume type create --encryption-provider luks {cipher} sealed")
+    story.client("volume create --size 1 --type sealed secret")
+    eventually(lambda: story.client("volume show secret")["status"] == "available", within_s=60)
+    story.client("server add volume web secret")
+    eventually(lambda: story.client("volume show secret")["status"] == "in-use", within_s=60)
+    on_host = {}
+    for name in ("secret", "disk"):  # the other one, attached before, shows that the words can be found
+        volume_id = story.client(f"volume show {name}")["id"]
+        look = f"grep -l {volume_id[:20]} /sys/block/vd*/serial | cut -d/ -f4"
+        device = eventually(lambda look=look: story.ssh(look).strip(), within_s=60)
+        story.ssh(f"yes {words} | head -c 65536 | dd of=/dev/{device} bs=64k seek=8 conv=fsync 2>/dev/null")
+        assert words in story.ssh(f"dd if=/dev/{device} bs=64k skip=8 count=1 2>/dev/null | head -c 100")
+        on_host[name] = [words.encode() in file.read_bytes() for file in _files_of(story, volume_id)]
+    assert any(on_host["disk"])
+    assert on_host["secret"]
+    assert not any(on_host["secret"])
+    story.client.text("server remove volume web secret")
+    eventually(lambda: story.client("volume show secret")["status"] == "available", within_s=90)
+
+
+def _files_of(story: Story, volume_id: str) -> list[Path]:
+    """What the host keeps of a volume."""
+    return [file for file in story.cloud.directory.rglob(f"*{volume_id}*") if file.is_file()]
+
+
 def test_its_screen_is_reached_with_a_token(story: Story) -> None:
     address = urlsplit(story.client("console url show --novnc web")["url"])
     query = parse_qs(address.query)["path"][0]
