@@ -15,6 +15,7 @@ import argparse
 import json
 import sys
 import time
+import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 _ROWS = 1000
+_DELETION_S = 300
 
 
 @dataclass
@@ -166,14 +168,31 @@ SECTIONS: dict[str, tuple[Section, tuple[str, ...]]] = {
 
 
 def _delete_all(cloud: Target, listing: str, member: str, url: str) -> None:
-    """Page by page, until none of this run's is left or one cannot be deleted."""
+    """Page by page, until none of this run's is left. What is not gone in time is told and left."""
+    asked: set[str] = set()
+    deadline = time.monotonic() + _DELETION_S
     while True:
-        found = [one["id"] for one in cloud.call("GET", listing)[member] if one["name"].startswith("bench")]
+        found = [one["id"] for one in cloud.call("GET", listing)[member] if (one["name"] or "").startswith("bench")]
         if not found:
             return
-        for one in found:
-            cloud.call("DELETE", f"{url}/{one}")
-        time.sleep(0.5)
+        if time.monotonic() > deadline:
+            print(f"{cloud.name}: {len(found)} {member} are not gone after {_DELETION_S} s", file=sys.stderr)
+            return
+        fresh = [one for one in found if one not in asked]
+        for one in fresh:
+            _delete(cloud, f"{url}/{one}")
+        asked.update(fresh)
+        if not fresh:
+            time.sleep(0.5)
+
+
+def _delete(cloud: Target, url: str) -> None:
+    """One that is gone already, or is busy going, is no error."""
+    try:
+        cloud.call("DELETE", url)
+    except urllib.error.HTTPError as error:
+        if error.code not in (400, 404, 409):
+            raise
 
 
 def run(cloud: Target, only: list[str], clients: list[int], seconds: float) -> dict[tuple[str, str, int], Measure]:
@@ -184,6 +203,7 @@ def run(cloud: Target, only: list[str], clients: list[int], seconds: float) -> d
         if cloud.url(*types) is None:
             print(f"{cloud.name} has no {name} service", file=sys.stderr)
             continue
+        print(f"{cloud.name}: {name}", file=sys.stderr, flush=True)
         for case, request in section(cloud):
             for count in clients:
                 found[name, case, count] = measure(
