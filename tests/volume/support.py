@@ -181,14 +181,29 @@ class Servers:
         self.events: list[dict[str, Any]] = []
         self.attached: dict[tuple[str, str], str] = {}
         self.app = falcon.App()
+        self.hosts: dict[str, str] = {}
+        self.swaps: list[tuple[str, str, str]] = []
+        self.swap_status = 202
+        self.app.add_route("/servers/{server_id}", self, suffix="server")
         self.app.add_route("/servers/{server_id}/os-volume_attachments/{volume_id}", self, suffix="attachment")
         self.app.add_route("/os-server-external-events", self, suffix="events")
+
+    def on_get_server(self, req: falcon.Request, resp: falcon.Response, server_id: str) -> None:
+        if server_id not in self.hosts:
+            raise falcon.HTTPNotFound
+        resp.media = {"server": {"id": server_id, "OS-EXT-SRV-ATTR:host": self.hosts[server_id]}}
 
     def on_get_attachment(self, req: falcon.Request, resp: falcon.Response, server_id: str, volume_id: str) -> None:
         found = self.attached.get((server_id, volume_id))
         if found is None:
             raise falcon.HTTPNotFound
         resp.media = {"volumeAttachment": {"attachment_id": found}}
+
+    def on_put_attachment(self, req: falcon.Request, resp: falcon.Response, server_id: str, volume_id: str) -> None:
+        """A swap; what Compute does then, tests do."""
+        resp.status = self.swap_status
+        if self.swap_status == 202:
+            self.swaps.append((server_id, volume_id, req.media["volumeAttachment"]["volumeId"]))
 
     def on_post_events(self, req: falcon.Request, resp: falcon.Response) -> None:
         self.events += req.media["events"]

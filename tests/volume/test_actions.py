@@ -99,6 +99,28 @@ def test_upload_and_reimage(running: Cloud) -> None:
     assert running.settled(volume["id"])["volume_image_metadata"]["image_id"] == IMAGE_ID
 
 
+def test_a_root_volume_that_is_reserved_for_a_rebuild_gets_another_image(running: Cloud) -> None:
+    """As Compute asks it to (2.93): only with its flag, and it is told when the bytes are there."""
+    running.images.data[IMAGE_ID] = b"image data"
+    volume = running.available(size=2)
+    server = "77777777-7777-4777-8777-777777777777"
+    body = {"attachment": {"volume_uuid": volume["id"], "instance_uuid": server}}
+    held = running.json("POST", "/attachments", json=body)["attachment"]["id"]
+    given = {"image_id": IMAGE_ID}
+    assert running.act(volume["id"], "os-reimage", given, status=400)
+    refused = running.call("POST", f"/volumes/{volume['id']}/action", version="3.67", json={"os-reimage": given})
+    assert refused.status == 404
+    running.act(volume["id"], "os-reimage", given | {"reimage_reserved": True})
+    shown = running.settled(volume["id"])
+    assert (shown["status"], shown["bootable"], shown["size"]) == ("reserved", "true", 2)
+    assert shown["volume_image_metadata"]["image_id"] == IMAGE_ID
+    event = {"name": "volume-reimaged", "server_uuid": server, "tag": volume["id"]}
+    running.until(lambda: running.servers.events == [event])
+    assert [each["id"] for each in running.json("GET", "/attachments")["attachments"]] == [held]
+    running.images.images[IMAGE_ID]["status"] = "deactivated"
+    assert running.act(volume["id"], "os-reimage", given | {"reimage_reserved": True}, status=400)
+
+
 def test_an_upload_that_fails_leaves_no_image(cloud: Cloud) -> None:
     cloud.add_host("node1", faults=Faults(errors={"opened": "no"}))
     cloud.start_engine()

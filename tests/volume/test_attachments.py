@@ -81,6 +81,9 @@ def test_a_servers_attachment_is_not_deleted_behind_computes_back(running: Cloud
     assert running.json("DELETE", path, "admin", status=409)
     assert running.act(volume, "os-detach", {"attachment_id": made["id"]}, status=409)
     assert running.act(volume, "os-terminate_connection", {"connector": CONNECTOR}, status=409)
+    other = running.available()["id"]
+    refused = running.act(other, "os-detach", {"attachment_id": made["id"]}, status=400)["badRequest"]
+    assert refused["message"] == "Invalid input received: Mismatched volume and attachment"
     assert running.json("DELETE", path, headers=SERVICE) == {"attachments": []}
     assert running.show(volume)["status"] == "available"
 
@@ -137,7 +140,8 @@ def test_a_swap_by_compute_moves_the_attachment(running: Cloud) -> None:
     running.act(new, "os-reserve")
     running.act(old, "os-begin_detaching")
     body = {"new_volume": new, "error": False}
-    assert running.act(old, "os-migrate_volume_completion", body, "admin") == {"save_volume_id": new}
+    answer = running.act(old, "os-migrate_volume_completion", body, "admin", status=200)
+    assert answer == {"save_volume_id": new}
     assert running.show(new)["attachments"][0]["server_id"] == SERVER
     assert (running.show(old)["status"], running.show(new)["status"]) == ("available", "in-use")
 

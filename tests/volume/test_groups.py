@@ -1,11 +1,11 @@
-"""Groups, their types and snapshots, and what is left of consistency groups."""
+"""Groups, their types and snapshots; consistency groups."""
 
 from __future__ import annotations
 
 import functools
 from typing import Any
 
-from tests.volume.support import MISSING, Cloud
+from tests.volume.support import MISSING, PROJECT, Cloud
 
 
 def make_type(cloud: Cloud) -> str:
@@ -126,12 +126,63 @@ def test_types_and_their_specs(cloud: Cloud) -> None:
     assert cloud.call("GET", "/group_types", version="3.10").status == 404
 
 
-def test_what_is_left_of_consistency_groups(cloud: Cloud) -> None:
-    assert cloud.json("GET", "/consistencygroups") == {"consistencygroups": []}
-    assert cloud.json("GET", "/consistencygroups/detail") == {"consistencygroups": []}
-    assert cloud.json("GET", "/cgsnapshots") == {"cgsnapshots": []}
-    missing = cloud.json("GET", f"/consistencygroups/{MISSING}", status=404)
+def test_consistency_groups_are_groups_of_one_type(running: Cloud) -> None:
+    running.json("PUT", f"/os-quota-sets/{PROJECT}", "admin", json={"quota_set": {"groups": 2}})
+    body = {"consistencygroup": {"name": "old", "volume_types": "__DEFAULT__"}}
+    made = running.json("POST", "/consistencygroups", status=202, json=body)["consistencygroup"]
+    group, path = made["id"], f"/consistencygroups/{made['id']}"
+    assert made == {"id": group, "name": "old"}
+    assert running.settled(group, "groups")["status"] == "available"
+    assert running.json("GET", "/consistencygroups") == {"consistencygroups": [made]}
+    shown = running.json("GET", path)["consistencygroup"]
+    assert running.json("GET", "/consistencygroups/detail") == {"consistencygroups": [shown]}
+    assert shown["volume_types"] == [volume_type(running)]
+
+    inside = running.available(consistencygroup_id=group, volume_type="__DEFAULT__")["id"]
+    free = running.available(volume_type="__DEFAULT__")["id"]
+    running.json("PUT", f"{path}/update", status=202, json={"consistencygroup": {"add_volumes": free}})
+    body = {"cgsnapshot": {"consistencygroup_id": group, "name": "s"}}
+    snapshot = running.json("POST", "/cgsnapshots", status=202, json=body)["cgsnapshot"]
+    running.settled(snapshot["id"], "group_snapshots")
+    assert running.json("GET", "/cgsnapshots") == {"cgsnapshots": [snapshot]}
+    assert running.json("GET", "/cgsnapshots/detail")["cgsnapshots"][0]["consistencygroup_id"] == group
+
+    body = {"consistencygroup-from-src": {"cgsnapshot_id": snapshot["id"], "name": "copy"}}
+    made = running.json("POST", "/consistencygroups/create_from_src", status=202, json=body)["consistencygroup"]
+    assert running.settled(made["id"], "groups")["status"] == "available"
+    assert running.json("DELETE", f"/cgsnapshots/{snapshot['id']}", status=202) is None
+    gone(running, f"/cgsnapshots/{snapshot['id']}", "group_snapshots", snapshot["id"])
+    assert running.call("POST", f"{path}/delete", json={"consistencygroup": {"force": False}}).status == 400
+    running.json("POST", f"{path}/delete", status=202, json={"consistencygroup": {"force": True}})
+    gone(running, path, "groups", group)
+    assert running.is_gone(inside)
+    assert running.is_gone(free)
+
+
+def test_consistency_groups_are_told_what_is_wrong(running: Cloud) -> None:
+    group = make_group(running)["id"]
+    for body in ({}, {"volume_types": ""}, {"volume_types": "nope"}, {"volume_types": ["x"]}):
+        status = running.call("POST", "/consistencygroups", json={"consistencygroup": body}).status
+        assert status == (404 if body.get("volume_types") == "nope" else 400)
+    both = {"cgsnapshot_id": MISSING, "source_cgid": MISSING}
+    for source, status in (({}, 400), (both, 400), ({"source_cgid": MISSING}, 404)):
+        body = {"consistencygroup-from-src": source}
+        assert running.call("POST", "/consistencygroups/create_from_src", json=body).status == status
+    missing = running.json("GET", f"/consistencygroups/{MISSING}", status=404)
     assert missing["itemNotFound"]["message"] == f"Group {MISSING} could not be found."
+    assert running.call("GET", f"/consistencygroups/{group}").status == 404  # another type's
+    assert running.call("PUT", f"/consistencygroups/{group}", json={"consistencygroup": {"name": ""}}).status == 400
+    body = {"cgsnapshot": {"consistencygroup_id": group}}
+    assert running.call("POST", "/cgsnapshots", json=body).status == 404
+    assert running.call("DELETE", f"/cgsnapshots/{MISSING}").status == 404
+
+
+def test_a_group_that_failed_takes_no_volumes(running: Cloud) -> None:
+    group = make_group(running)
+    body = {"reset_status": {"status": "error"}}
+    running.json("POST", f"/groups/{group['id']}/action", "admin", status=202, json=body)
+    refusal = running.create(status=400, group_id=group["id"], volume_type=group["volume_types"][0])
+    assert "group status" in refusal["message"]
 
 
 def test_status_is_reset_by_administrators(running: Cloud) -> None:

@@ -32,7 +32,7 @@ def test_what_is_not_there(running: Cloud) -> None:
     made = running.json("POST", "/os-volume-manage", "admin", status=202, json=body)["volume"]
     assert running.settled(made["id"])["status"] == "error_managing"
     elsewhere = {"volume": {"host": "nowhere@x#y", "ref": {"source-name": "v"}}}
-    assert running.call("POST", "/os-volume-manage", "admin", json=elsewhere).status == 404
+    assert running.call("POST", "/os-volume-manage", "admin", json=elsewhere).status == 400
     assert running.call("POST", "/os-volume-manage", "admin", json={"volume": {"host": HOST}}).status == 400
     refusal = running.json("GET", "/os-volume-manage", "admin", status=400)
     assert refusal["badRequest"]["message"] == (

@@ -83,6 +83,11 @@ def test_services_and_hosts(running: Cloud) -> None:
     running.available(size=3)
     assert running.call("PUT", "/os-services/disable", "admin", json={**named, "host": "x"}).status == 404
     assert running.call("PUT", "/os-services/freeze", "admin", json={"host": "x"}).status == 400
+    running.json("PUT", "/os-services/disable-log-reason", "admin", json=named)
+    hosts = [each["host_name"] for each in running.json("GET", "/os-hosts", "admin")["hosts"]]
+    assert "node1@simulated" not in hosts
+    assert running.json("GET", "/scheduler-stats/get_pools", "admin") == {"pools": []}
+    running.json("PUT", "/os-services/enable", "admin", json=named)
     running.json("PUT", "/os-services/freeze", "admin", status=202, json=named)
     assert running.json("GET", "/os-services?binary=cinder-volume", "admin")["services"][0]["frozen"] is True
     running.json("PUT", "/os-services/thaw", "admin", status=202, json=named)
@@ -99,8 +104,14 @@ def test_pools_zones_capabilities_filters(running: Cloud) -> None:
     pool = running.json("GET", "/scheduler-stats/get_pools?detail=true", "admin")["pools"][0]
     assert pool["name"] == "node1@simulated#simulated"
     assert pool["capabilities"]["total_capacity_gb"] == 1000
-    none = running.json("GET", "/scheduler-stats/get_pools?storage_protocol=tape", "admin")["pools"]
-    assert none == []
+    pools = "/scheduler-stats/get_pools"
+    assert running.call("GET", f"{pools}?storage_protocol=tape", "admin").status == 400
+    for version, found in (("3.27", 1), ("3.30", 0), ("3.71", 0)):
+        assert len(running.json("GET", f"{pools}?name=tape", "admin", version=version)["pools"]) == found
+    for query in ("bogus=1", "is_up=maybe"):
+        assert running.call("GET", f"/clusters?{query}", "admin").status == 400
+    assert running.json("GET", "/resource_filters?resource=loaf") == {"resource_filters": []}
+    assert running.call("POST", "/workers/cleanup", "admin", json={"is_up": "maybe"}).status == 400
     zones = running.json("GET", "/os-availability-zone")["availabilityZoneInfo"]
     assert zones == [{"zoneName": "nova", "zoneState": {"available": True}}]
     found = running.json("GET", "/capabilities/node1@simulated", "admin")

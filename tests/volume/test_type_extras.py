@@ -83,9 +83,11 @@ def test_an_encrypted_volume_has_a_key_that_nobody_sees(running: Cloud) -> None:
     assert facts["encryption_key_id"] == row.id
     assert len(bytes.fromhex(passphrase)) == 32
     assert passphrase not in str(tuple(row))
-    assert running.call("DELETE", f"/types/{type_id}/encryption/{MISSING}", "admin").status == 404
+    assert running.call("DELETE", f"/types/{type_id}/encryption/{MISSING}", "admin").status == 400
     running.json("DELETE", f"/volumes/{volume['id']}", status=202)
     running.until(lambda: running.is_gone(volume["id"]))
+    assert running.call("DELETE", f"/types/{type_id}/encryption/{MISSING}", "admin").status == 202
+    assert running.call("DELETE", f"/types/{type_id}/encryption/{MISSING}", "admin").status == 404
     with running.service.db.read() as connection:
         assert connection.execute(sa.select(encryption_keys)).first() is None
 

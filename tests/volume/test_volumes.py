@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cumulet.simulator.volume import Faults
-from tests.volume.support import IMAGE_ID, MISSING, Cloud
+from tests.volume.support import IMAGE_ID, MISSING, PROJECT, Cloud
 
 
 def test_a_volume_is_made_shown_and_deleted(running: Cloud) -> None:
@@ -126,3 +126,20 @@ def test_urls_of_other_projects_are_malformed(running: Cloud) -> None:
     answer = running.client.get(f"/v3/{'e' * 32}/volumes", token="member")
     assert answer.json()["badRequest"]["message"] == "Malformed request url"
     assert running.client.get("/v3/volumes", token="member").status == 200
+
+
+def test_filters_as_the_original_reads_them(running: Cloud) -> None:
+    volume = running.available(name="one")["id"]
+    everything = [volume]
+
+    def listed(query: str, token: str = "admin", version: str = "3.71") -> list[str]:
+        found = running.json("GET", f"/volumes?{query}", token, version=version)["volumes"]
+        return [each["id"] for each in found]
+
+    assert listed("migration_status=None", "member") == everything
+    assert listed("bootable=false", "member") == everything
+    assert running.call("GET", "/volumes?bootable=maybe").status == 400
+    assert listed(f"project_id={PROJECT}") == []  # of the administrator's own project
+    assert listed(f"all_tenants=1&project_id={PROJECT}") == everything
+    assert listed("all_tenants=1&with_count=true", version="3.44") == []  # no filter that anything could pass
+    assert listed("with_count=true", "member", version="3.45") == everything

@@ -19,6 +19,7 @@ from cumulet.volume.errors import error_body
 from cumulet.volume.microversions import VERSIONS
 from cumulet.volume.paths import ProjectPaths, SameProject
 from cumulet.volume.routes import ROUTES
+from cumulet.volume.scheduling import choice
 from cumulet.volume.service import Volume
 from cumulet.volume.vault import Vault
 
@@ -29,6 +30,7 @@ REFUSAL: Final = "Policy doesn't allow {rule} to be performed."
 def build_service(env: Environment) -> Volume:
     conf = env.config("cinder")
     options.register(conf)
+    choice.check(conf)
     return Volume(
         env=env,
         conf=conf,

@@ -29,7 +29,8 @@ def wanted(call: Call[Volume], *, sorted_by: frozenset[str] | None = None) -> Wa
                 raise BadRequest(f"Invalid input received: Invalid sort key {key[:100]}")
     if call.version >= (3, 45):
         page.with_count = boolean(query.get("with_count"), "with_count")
-    page.filters = {key: value for key, value in query.items() if key not in _PAGING}
+    paging = _PAGING if call.version >= (3, 45) else _PAGING - {"with_count"}
+    page.filters = {key: value for key, value in query.items() if key not in paging}
     return page
 
 
@@ -73,7 +74,9 @@ def _descending(direction: str) -> bool:
 
 
 def literal(text: str) -> Any:
-    """What a filter's value spells: `{'a': 'b'}` is a dict, `['x', 'y']` a list; else the text itself."""
+    """What a filter's value spells: `{'a': 'b'}` is a dict, `['x', 'y']` a list, `None` nothing; else the text."""
+    if text == "None":
+        return None
     if not text or len(text) > _LONGEST_LITERAL or text[0] not in "{[('\"":
         return text
     try:

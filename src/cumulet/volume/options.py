@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from oslo_config import cfg
 
 DEFAULT = [
@@ -33,6 +35,7 @@ DEFAULT = [
         help="Which filters look at the pools, by name, in this order.",
     ),
     cfg.ListOpt("scheduler_default_weighers", default=["CapacityWeigher"]),
+    cfg.StrOpt("scheduler_weight_handler", default="cinder.scheduler.weights.OrderedHostWeightHandler"),
     cfg.FloatOpt("capacity_weight_multiplier", default=1.0),
     cfg.FloatOpt("allocated_capacity_weight_multiplier", default=-1.0),
     cfg.FloatOpt("volume_number_multiplier", default=-1.0),
@@ -42,8 +45,35 @@ DEFAULT = [
     cfg.ListOpt("enabled_backends", default=[]),
     cfg.StrOpt("volume_name_template", default="volume-%s"),
     cfg.BoolOpt("glance_api_insecure", default=False),
+    cfg.StrOpt("cinder_internal_tenant_project_id", help="The project that the image-volume cache's volumes are of."),
+    cfg.StrOpt("cinder_internal_tenant_user_id", help="The user that the image-volume cache's volumes are of."),
 ]
+BACKEND = [
+    cfg.BoolOpt("image_volume_cache_enabled", default=False, help="Keep an image's bytes, to clone volumes from."),
+    cfg.IntOpt("image_volume_cache_max_size_gb", default=0, min=0, help="0: no limit."),
+    cfg.IntOpt("image_volume_cache_max_count", default=0, min=0, help="0: no limit."),
+]
+"""Of each back end, in its own section; `backend_defaults` counts for those that say nothing themselves."""
+_SHARED = "backend_defaults"
 
 
 def register(conf: cfg.ConfigOpts) -> None:
     conf.register_opts(DEFAULT)
+    conf.register_opts(BACKEND)
+    for section in (_SHARED, *conf.enabled_backends):
+        conf.register_opts([_unset(option) for option in BACKEND], group=section)
+
+
+def _unset(option: cfg.Opt) -> cfg.Opt:
+    """The same option with nothing as its default, so that what is said elsewhere counts."""
+    return type(option)(option.name, default=None, help=option.help)
+
+
+def of_backend(conf: cfg.ConfigOpts, section: str, name: str) -> Any:
+    """An option of a back end: from its section, from those shared by all, else from DEFAULT."""
+    for group in (section, _SHARED):
+        if group == _SHARED or group in conf.enabled_backends:
+            value = conf[group][name]
+            if value is not None:
+                return value
+    return conf[name]

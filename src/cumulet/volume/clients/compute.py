@@ -24,6 +24,26 @@ def attachment_of(session: Session, server_id: str, volume_id: str) -> str | Non
     return found
 
 
+def host_of(session: Session, server_id: str) -> str | None:
+    """None: there is no such server, or it is on no host. Raises Unreachable, LookupError."""
+    answer = session.request("GET", "compute", f"/servers/{quote(server_id, safe='')}")
+    if answer.status == 404:
+        return None
+    if answer.status != 200:
+        raise Unreachable(f"the compute service answered {answer.status}")
+    found: str | None = answer.json()["server"].get("OS-EXT-SRV-ATTR:host")
+    return found
+
+
+def swap(session: Session, server_id: str, old_id: str, new_id: str) -> Response:
+    """Have a server use another volume in one's place. 202: it will be told when that is done. Raises as above."""
+    path = f"/servers/{quote(server_id, safe='')}/os-volume_attachments/{quote(old_id, safe='')}"
+    answer = session.request("PUT", "compute", path, json={"volumeAttachment": {"volumeId": new_id}})
+    if answer.status >= 500:
+        raise Unreachable(f"the compute service answered {answer.status}")
+    return answer
+
+
 def tell_extended(session: Session, server_ids: list[str], volume_id: str) -> bool:
     """Have guests see a volume's new size. Whether Compute took all events. Raises Unreachable, LookupError."""
     return _tell(session, "volume-extended", server_ids, volume_id, _RESIZE_EVENTS)

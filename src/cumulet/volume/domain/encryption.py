@@ -42,19 +42,19 @@ def create(volume: Volume, type_id: str, values: Encryption) -> Encryption:
         return made
 
 
-def update(volume: Volume, type_id: str, encryption_id: str, changes: Encryption) -> None:
+def update(volume: Volume, type_id: str, changes: Encryption) -> None:
     with volume.db.write() as connection:
         found = of(connection, type_id, lock=True)
-        if found is None or found["encryption_id"] != encryption_id:
+        if found is None:
             raise _none(type_id)
         _unused(connection, type_id, "Cannot update encryption specs. Volume type in use.")
         _store(volume, connection, type_id, found | changes | {"updated_at": volume.now()})
 
 
-def delete(volume: Volume, type_id: str, encryption_id: str) -> None:
+def delete(volume: Volume, type_id: str) -> None:
     with volume.db.write() as connection:
         found = of(connection, type_id, lock=True)
-        if found is None or found["encryption_id"] != encryption_id:
+        if found is None:
             raise _none(type_id)
         _unused(connection, type_id, "Cannot delete encryption specs. Volume type in use.")
         _store(volume, connection, type_id, None)

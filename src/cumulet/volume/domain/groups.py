@@ -13,7 +13,7 @@ from cumulet.kernel.context import Context
 from cumulet.kernel.errors import BadRequest, NotFound
 from cumulet.kernel.ids import uuid_id
 from cumulet.kernel.jobs import enqueue
-from cumulet.volume.domain import group_types, listing, quotas, types, volume_delete, volumes
+from cumulet.volume.domain import group_types, listing, quotas, services, types, volume_delete, volumes
 from cumulet.volume.domain.listing import Condition, Wanted
 from cumulet.volume.errors import not_found
 from cumulet.volume.service import Volume
@@ -110,6 +110,9 @@ def create(volume: Volume, ctx: Context, values: dict[str, Any], group_type: str
     """The group, `creating`. values: name, description, availability_zone. Raises NotFound, BadRequest, OverLimit."""
     with volume.db.write() as connection:
         type_row = group_types.by_id_or_name(connection, group_type, ctx)
+        zone = values.get("availability_zone")
+        if zone is not None and zone not in services.zones(volume, connection):
+            raise BadRequest(f"Invalid input received: Availability zone '{zone[:255]}' is invalid.")
         wanted = [types.by_id_or_name(connection, name, ctx).id for name in volume_types]
         row = enter(volume, connection, ctx, {**values, "group_type_id": type_row.id}, list(dict.fromkeys(wanted)))
     volume.wake()
@@ -142,6 +145,8 @@ def for_volume(connection: Connection, ctx: Context, group_id: str, type_id: str
     row = load(connection, group_id)
     if row.project_id != ctx.project_id and not ctx.is_admin:
         raise not_found("Group", group_id)
+    if row.status not in ("available", "creating"):
+        raise BadRequest("Invalid Group: Originating group status must be one of 'available, creating' values")
     if type_id not in types_of(row):
         raise BadRequest(f"Invalid input received: Invalid volume_type in group {group_id}: {type_id} is none of its.")
     return row

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,19 +36,23 @@ def page(
     *,
     sorts: Mapping[str, sa.Column[Any]],
     unknown_marker: Callable[[str], ApiError],
+    columns: Sequence[sa.Column[Any]] | None = None,
 ) -> list[Row[Any]]:
-    """At most `wanted.limit` rows. Raises what `unknown_marker` makes of a marker that is no row's id."""
+    """At most `wanted.limit` rows, of all columns or of these.
+
+    Raises what `unknown_marker` makes of a marker that is no row's id.
+    """
     if wanted.limit == 0:
         return []
     order = _order(table, wanted, sorts)
-    query = sa.select(table).where(*conditions)
+    query = (sa.select(table) if columns is None else sa.select(*columns)).where(*conditions)
     if wanted.marker is not None:
         query = query.where(_beyond(connection, table, order, wanted.marker, unknown_marker))
     query = query.order_by(*(expression.desc() if descending else expression.asc() for expression, descending in order))
     query = query.limit(wanted.limit)
     if wanted.offset:
         query = query.offset(wanted.offset)
-    return list(connection.execute(query))
+    return list(connection.execute(query).all())
 
 
 def count(connection: Connection, table: sa.Table, conditions: list[Condition]) -> int:
@@ -94,7 +98,9 @@ def _beyond(
 
 
 def equals(column: sa.Column[Any], value: Any) -> Condition:
-    """Equal to a value, or to one of several."""
+    """Equal to a value, or to one of several; None is what has none."""
+    if value is None:
+        return column.is_(None)
     if isinstance(value, list | tuple | set):
         return column.in_([str(one) for one in value])
     return column == str(value)

@@ -40,7 +40,10 @@ class Request(msgspec.Struct, kw_only=True):
 def manage(volume: Volume, ctx: Context, request: Request) -> Row[Any]:
     """The volume, `creating`; its size is known when the back end has found it. Raises NotFound, BadRequest."""
     with volume.db.write() as connection:
-        service = _backend(volume, connection, request.host)
+        try:
+            service = _backend(volume, connection, request.host)
+        except NotFound:
+            raise BadRequest(f"Host '{request.host[:255]}' not found") from None
         if request.volume_type:
             type_row = types.by_id_or_name(connection, request.volume_type, ctx)
         else:

@@ -14,6 +14,8 @@ from cumulet.volume.service import Volume
 from cumulet.volume.tables import pools, volume_services, volumes
 
 _GIVEN = volumes.c.size + volumes.c.growing_gb
+_USED = sa.select(volumes.c.host, sa.func.sum(_GIVEN), sa.func.count()).group_by(volumes.c.host)
+_ALL = sa.select(pools).order_by(pools.c.name)
 _decode = msgspec.json.Decoder().decode
 
 
@@ -32,6 +34,7 @@ class Pool:
     volumes: int
     reported_at: int
     service_id: str
+    disabled: bool
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -46,9 +49,8 @@ class Pool:
 def load_all(volume: Volume, connection: Connection) -> list[Pool]:
     """All pools, by three queries."""
     own = {row.host: row for row in services.find(connection, binary=services.VOLUME)}
-    summed = sa.select(volumes.c.host, sa.func.sum(_GIVEN), sa.func.count()).group_by(volumes.c.host)
-    used = {host: (int(size or 0), int(number)) for host, size, number in connection.execute(summed)}
-    rows = connection.execute(sa.select(pools).order_by(pools.c.name)).all()
+    used = {host: (int(size or 0), int(number)) for host, size, number in connection.execute(_USED)}
+    rows = connection.execute(_ALL).all()
     return [_pool(volume, row, own[row.backend], used.get(row.name, (0, 0))) for row in rows if row.backend in own]
 
 
@@ -68,6 +70,7 @@ def _pool(volume: Volume, row: Row[Any], service: Row[Any], used: tuple[int, int
         volumes=used[1],
         reported_at=row.reported_at,
         service_id=service.id,
+        disabled=service.disabled,
     )
 
 

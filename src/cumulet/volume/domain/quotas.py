@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -13,9 +14,10 @@ from cumulet.volume.errors import OverLimit
 from cumulet.volume.service import Volume
 from cumulet.volume.tables import quota_classes, quota_locks, quotas, volume_types
 
+PER_VOLUME: Final = "per_volume_gigabytes"
 OPTIONS: Final = {
     "volumes": "quota_volumes",
-    "per_volume_gigabytes": "per_volume_size_limit",
+    PER_VOLUME: "per_volume_size_limit",
     "snapshots": "quota_snapshots",
     "gigabytes": "quota_gigabytes",
     "backups": "quota_backups",
@@ -25,6 +27,13 @@ OPTIONS: Final = {
 """resource -> its option"""
 BY_TYPE: Final = ("volumes", "gigabytes", "snapshots")
 DEFAULT_CLASS: Final = "default"
+_OF_CLASS: Final = sa.select(quota_classes.c.resource, quota_classes.c.limit).where(
+    quota_classes.c.class_name == sa.bindparam("owner")
+)
+_OF_PROJECT: Final = sa.select(quotas.c.resource, quotas.c.limit).where(quotas.c.project_id == sa.bindparam("owner"))
+_LOCK: Final = (
+    sa.select(quota_locks.c.project_id).where(quota_locks.c.project_id == sa.bindparam("owner")).with_for_update()
+)
 _NAMES: Final = sa.select(volume_types.c.name).order_by(volume_types.c.created_at.desc(), volume_types.c.id.desc())
 
 
@@ -41,31 +50,35 @@ def class_limits(volume: Volume, connection: Connection, name: str = DEFAULT_CLA
     limits = dict.fromkeys(resources(connection), -1)
     limits |= {resource: int(volume.conf[option]) for resource, option in OPTIONS.items()}
     for wanted in {DEFAULT_CLASS, name}:
-        limits |= _set_of(connection, quota_classes, quota_classes.c.class_name == wanted, limits)
+        limits |= _set_of(connection, _OF_CLASS, wanted, limits)
     return limits
 
 
 def limits(volume: Volume, connection: Connection, project_id: str) -> dict[str, int]:
     """A project's limits."""
     found = class_limits(volume, connection)
-    return found | _set_of(connection, quotas, quotas.c.project_id == project_id, found)
+    return found | _set_of(connection, _OF_PROJECT, project_id, found)
 
 
-def _set_of(connection: Connection, table: sa.Table, mine: Any, known: dict[str, int]) -> dict[str, int]:
-    rows = connection.execute(sa.select(table.c.resource, table.c.limit).where(mine))
-    return {row.resource: row.limit for row in rows if row.resource in known}
+def _set_of(connection: Connection, query: sa.Select[Any], owner: str, known: dict[str, int]) -> dict[str, int]:
+    rows = connection.execute(query, {"owner": owner})
+    return {resource: limit for resource, limit in rows if resource in known}
 
 
-def require(volume: Volume, connection: Connection, project_id: str, wanted: dict[str, int]) -> None:
+def require(
+    volume: Volume, connection: Connection, project_id: str, wanted: dict[str, int], *, size: int | None = None
+) -> None:
     """Take what is wanted, or raise OverLimit. The caller's transaction adds the rows: nobody counts in between.
 
     wanted: resource -> how many more, `volumes_<type>` among them; none of it is looked at where it is unlimited.
+    size: of the one volume that is wanted, in GiB, which is bounded too.
     """
-    insert_if_absent(connection, quota_locks, {"project_id": project_id})
-    connection.execute(
-        sa.select(quota_locks.c.project_id).where(quota_locks.c.project_id == project_id).with_for_update()
-    ).first()
-    allowed = _limits_of(volume, connection, project_id, wanted)
+    if connection.execute(_LOCK, {"owner": project_id}).first() is None:
+        insert_if_absent(connection, quota_locks, {"project_id": project_id})
+        connection.execute(_LOCK, {"owner": project_id}).first()
+    allowed = _limits_of(volume, connection, project_id, [*wanted, PER_VOLUME])
+    if size is not None:
+        _bounded(size, allowed[PER_VOLUME])
     bounded = {name: more for name, more in wanted.items() if allowed[name] >= 0 and more > 0}
     if not bounded:
         return
@@ -75,11 +88,11 @@ def require(volume: Volume, connection: Connection, project_id: str, wanted: dic
             raise over(name, more, used.get(name, 0), allowed[name])
 
 
-def _limits_of(volume: Volume, connection: Connection, project_id: str, wanted: dict[str, int]) -> dict[str, int]:
+def _limits_of(volume: Volume, connection: Connection, project_id: str, wanted: Iterable[str]) -> dict[str, int]:
     """As `limits`, without asking for all types."""
     found = {name: int(volume.conf[OPTIONS[name]]) if name in OPTIONS else -1 for name in wanted}
-    found |= _set_of(connection, quota_classes, quota_classes.c.class_name == DEFAULT_CLASS, found)
-    return found | _set_of(connection, quotas, quotas.c.project_id == project_id, found)
+    found |= _set_of(connection, _OF_CLASS, DEFAULT_CLASS, found)
+    return found | _set_of(connection, _OF_PROJECT, project_id, found)
 
 
 def over(name: str, wanted: int, used: int, limit: int) -> OverLimit:
@@ -102,7 +115,10 @@ def over(name: str, wanted: int, used: int, limit: int) -> OverLimit:
 
 def size_limit(volume: Volume, connection: Connection, project_id: str, size: int) -> None:
     """Raises OverLimit for a volume larger than one may be."""
-    limit = _limits_of(volume, connection, project_id, {"per_volume_gigabytes": 1})["per_volume_gigabytes"]
+    _bounded(size, _limits_of(volume, connection, project_id, [PER_VOLUME])[PER_VOLUME])
+
+
+def _bounded(size: int, limit: int) -> None:
     if 0 <= limit < size:
         raise OverLimit(f"Requested volume size {size} is larger than maximum allowed limit {limit}.")
 

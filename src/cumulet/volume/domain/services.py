@@ -21,6 +21,9 @@ BACKUP: Final = "cinder-backup"
 RECONNECT: Final = "volume.reconnect"
 """The kind of job that exports a volume again; the subject is its id."""
 Values = dict[str, Any]
+_ZONES: Final = sa.select(volume_services.c.availability_zone, volume_services.c.disabled).where(
+    volume_services.c.binary != SCHEDULER
+)
 
 
 def is_up(volume: Volume, row: Row[Any]) -> bool:
@@ -53,8 +56,7 @@ def load(connection: Connection, host: str, binary: str) -> Row[Any]:
 def zones(volume: Volume, connection: Connection) -> dict[str, bool]:
     """Each availability zone, and whether some enabled service is in it."""
     found: dict[str, bool] = {}
-    query = sa.select(volume_services.c.availability_zone, volume_services.c.disabled)
-    for zone, disabled in connection.execute(query.where(volume_services.c.binary != SCHEDULER)):
+    for zone, disabled in connection.execute(_ZONES):
         found[zone] = found.get(zone, False) or not disabled
     return found or {str(volume.conf.storage_availability_zone): True}
 

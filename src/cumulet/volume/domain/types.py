@@ -19,6 +19,13 @@ from cumulet.volume.tables import default_types, volume_type_projects, volume_ty
 
 DEFAULT_NAME: Final = "__DEFAULT__"
 Values = dict[str, Any]
+_DEFAULT_OF: Final = (
+    sa.select(volume_types)
+    .join(default_types, default_types.c.volume_type_id == volume_types.c.id)
+    .where(default_types.c.project_id == sa.bindparam("owner"))
+)
+_BY_NAME: Final = sa.select(volume_types).where(volume_types.c.name == sa.bindparam("sought"))
+_NAMES: Final = sa.select(volume_types.c.id, volume_types.c.name)
 
 
 def ensure_default(volume: Volume) -> None:
@@ -49,7 +56,7 @@ def visible(ctx: Context) -> Condition | None:
 
 def names(connection: Connection) -> dict[str, str]:
     """id -> name of all types; there are few."""
-    return {row.id: row.name for row in connection.execute(sa.select(volume_types.c.id, volume_types.c.name))}
+    return {row[0]: row[1] for row in connection.execute(_NAMES)}
 
 
 def load(connection: Connection, type_id: str, ctx: Context | None = None, *, lock: bool = False) -> Row[Any]:
@@ -78,14 +85,13 @@ def by_id_or_name(connection: Connection, wanted: str, ctx: Context) -> Row[Any]
 
 def default(volume: Volume, connection: Connection, project_id: str | None) -> Row[Any]:
     """A project's own default, else the cloud's. Raises BadRequest without one."""
-    query = sa.select(volume_types).join(default_types, default_types.c.volume_type_id == volume_types.c.id)
-    row = connection.execute(query.where(default_types.c.project_id == (project_id or ""))).first()
+    row = connection.execute(_DEFAULT_OF, {"owner": project_id or ""}).first()
     if row is not None:
         return row
     wanted = volume.conf.default_volume_type or DEFAULT_NAME
-    row = connection.execute(sa.select(volume_types).where(volume_types.c.name == wanted)).first()
+    row = connection.execute(_BY_NAME, {"sought": wanted}).first()
     if row is None and wanted != DEFAULT_NAME:
-        row = connection.execute(sa.select(volume_types).where(volume_types.c.name == DEFAULT_NAME)).first()
+        row = connection.execute(_BY_NAME, {"sought": DEFAULT_NAME}).first()
     if row is None:
         raise BadRequest(f"Default volume type {wanted} could not be found.")
     return row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -15,33 +15,36 @@ from cumulet.volume.tables import backups, groups, snapshots, volume_types, volu
 Count = Callable[[Volume, Connection, str], dict[str, int]]
 
 
-def _by_type(
-    connection: Connection, table: sa.Table, size: sa.ColumnElement[Any], project_id: str
-) -> list[tuple[Any, ...]]:
-    """(type's name, how many, their size)"""
-    query = (
+def _by_type(table: sa.Table, size: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """(type's name, how many, their size) of the project `owner`"""
+    return (
         sa.select(volume_types.c.name, sa.func.count(), sa.func.coalesce(sa.func.sum(size), 0))
         .select_from(table.outerjoin(volume_types, volume_types.c.id == table.c.volume_type_id))
-        .where(table.c.project_id == project_id, table.c.consumes_quota)
+        .where(table.c.project_id == sa.bindparam("owner"), table.c.consumes_quota)
         .group_by(volume_types.c.name)
     )
-    return [(name, int(number), int(total)) for name, number, total in connection.execute(query)]
+
+
+_VOLUMES: Final = _by_type(volumes, volumes.c.size + volumes.c.growing_gb)
+_SNAPSHOTS: Final = _by_type(snapshots, snapshots.c.volume_size)
+_BACKUPS: Final = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(backups.c.size), 0)).where(
+    backups.c.project_id == sa.bindparam("owner")
+)
 
 
 def _volumes(volume: Volume, connection: Connection, project_id: str) -> dict[str, int]:
-    return _counted(
-        "volumes", _by_type(connection, volumes, volumes.c.size + volumes.c.growing_gb, project_id), sized=True
-    )
+    return _counted("volumes", connection.execute(_VOLUMES, {"owner": project_id}), sized=True)
 
 
 def _snapshots(volume: Volume, connection: Connection, project_id: str) -> dict[str, int]:
-    rows = _by_type(connection, snapshots, snapshots.c.volume_size, project_id)
+    rows = connection.execute(_SNAPSHOTS, {"owner": project_id})
     return _counted("snapshots", rows, sized=not volume.conf.no_snapshot_gb_quota)
 
 
-def _counted(resource: str, rows: list[tuple[Any, ...]], *, sized: bool) -> dict[str, int]:
+def _counted(resource: str, rows: Iterable[Sequence[Any]], *, sized: bool) -> dict[str, int]:
     found: Counter[str] = Counter()
-    for name, number, size in rows:
+    for name, number, total in rows:
+        size = int(total)  # PostgreSQL and MariaDB sum up to decimals
         for suffix in ("", f"_{name}") if name else ("",):
             found[resource + suffix] += number
             if sized:
@@ -50,8 +53,7 @@ def _counted(resource: str, rows: list[tuple[Any, ...]], *, sized: bool) -> dict
 
 
 def _backups(volume: Volume, connection: Connection, project_id: str) -> dict[str, int]:
-    query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(backups.c.size), 0))
-    number, size = connection.execute(query.where(backups.c.project_id == project_id)).one()
+    number, size = connection.execute(_BACKUPS, {"owner": project_id}).one()
     return {"backups": int(number), "backup_gigabytes": int(size)}
 
 

@@ -143,13 +143,11 @@ def revert(volume: Volume, ctx: Context, volume_id: str, snapshot_id: str) -> No
     """To its latest snapshot. Raises NotFound, BadRequest."""
     with volume.db.write() as connection:
         row = volumes.load(connection, volume_id, lock=True)
-        snapshot = snapshots.load(connection, snapshot_id, lock=True)
         newest = sa.select(snapshot_table.c.id).where(snapshot_table.c.volume_id == volume_id)
         newest = newest.order_by(snapshot_table.c.created_at.desc(), snapshot_table.c.id.desc()).limit(1)
         if connection.execute(newest).scalar() != snapshot_id:
-            raise BadRequest(
-                f"Invalid input received: Specified snapshot {snapshot_id} is not the latest one of volume {volume_id}."
-            )
+            raise BadRequest(f"Specified snapshot {snapshot_id} is None or not the latest one of volume {volume_id}.")
+        snapshot = snapshots.load(connection, snapshot_id, lock=True)
         if row.size != snapshot.volume_size:
             raise BadRequest(
                 f"Invalid input received: Can't revert volume {volume_id} to its latest snapshot {snapshot_id}. The "

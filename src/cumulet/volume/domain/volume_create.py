@@ -117,10 +117,9 @@ def enter(
     project_id = values.get("project_id") or ctx.project_id or ""
     size = values["size"]
     if values.get("consumes_quota", True):
-        quotas.size_limit(volume, connection, project_id, size)
         more = {"volumes": 1, "gigabytes": size}
         more |= {f"volumes_{type_row.name}": 1, f"gigabytes_{type_row.name}": size}
-        quotas.require(volume, connection, project_id, more)
+        quotas.require(volume, connection, project_id, more, size=size)
     row = {
         "id": uuid_id(),
         "project_id": project_id,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Row
 
 from cumulet.kernel.context import Context
 from cumulet.kernel.errors import BadRequest
 from cumulet.kernel.jobs import enqueue
-from cumulet.volume.domain import pools, volumes
+from cumulet.volume.domain import pools, volume_swaps, volumes
 from cumulet.volume.domain.attaching import invalid
 from cumulet.volume.domain.volume_actions import DEADLINE_S
 from cumulet.volume.service import Volume
@@ -25,30 +27,39 @@ def request(volume: Volume, ctx: Context, volume_id: str, host: str, *, lock_vol
         target = found[0]
         if not target.usable:
             raise BadRequest(f"Invalid host: {host[:255]} takes no volumes now.")
-        if row.status != "available" or row.migration_status not in (None, "error", "success"):
+        if row.status not in ("available", "in-use") or row.migration_status not in (None, "error", "success"):
             raise invalid(
-                f"Volume {volume_id} status must be available, must not be migrating, and must be detached from all "
-                f"servers: it is {row.status}. A volume in use is moved by the Compute API's volume swap."
+                f"Volume {volume_id} status must be available or in-use, must not be migrating, have snapshots, be "
+                f"replicated, be part of a group and destination host/cluster must be different than the current one"
             )
         if target.name == row.host or row.group_id is not None or _has_snapshots(connection, volume_id):
             raise invalid(
                 f"Volume {volume_id} status must be available or in-use, must not be migrating, have snapshots, be "
                 f"replicated, be part of a group and destination host/cluster must be different than the current one"
             )
+        if row.status == "in-use":
+            volume_swaps.may_swap(connection, row)
         values = {"migration_status": "starting"} | ({"status": "maintenance"} if lock_volume else {})
         volumes.change(connection, volume_id, volume.now(), previous_status=row.status, **values)
-        payload = {"target": target.name, "previous": row.status}
-        enqueue(
-            connection,
-            jobs,
-            volumes.MIGRATE,
-            payload,
-            subject=volume_id,
-            deadline_s=DEADLINE_S,
-            max_attempts=volumes.ATTEMPTS,
-            ctx=ctx,
-        )
+        if row.status == "in-use":
+            volume_swaps.enqueue_swap(connection, ctx, row, target.name, None)
+        else:
+            _enqueue_copy(connection, ctx, row, target.name)
     volume.wake()
+
+
+def _enqueue_copy(connection: Connection, ctx: Context, row: Row[Any], target: str) -> None:
+    payload = {"target": target, "previous": row.status}
+    enqueue(
+        connection,
+        jobs,
+        volumes.MIGRATE,
+        payload,
+        subject=row.id,
+        deadline_s=DEADLINE_S,
+        max_attempts=volumes.ATTEMPTS,
+        ctx=ctx,
+    )
 
 
 def _has_snapshots(connection: Connection, volume_id: str) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from cumulet.kernel.context import Context
-from cumulet.kernel.errors import NotFound
+from cumulet.kernel.errors import BadRequest, NotFound
 from cumulet.volume.domain import listing
 from cumulet.volume.domain.listing import Condition, Wanted
 from cumulet.volume.domain.moments import between
@@ -92,8 +93,21 @@ FILTERS: Final = frozenset(
         "tenant_id",
     )
 )
+_SHOWN: Final = (
+    *("id", "status", "size", "availability_zone", "created_at", "updated_at", "name", "description"),
+    *("volume_type_id", "snapshot_id", "source_volid", "metadata", "admin_metadata", "image_metadata", "user_id"),
+    *("project_id", "bootable", "encrypted", "replication_status", "group_id", "multiattach", "attachments"),
+    *("migration_status", "name_id", "host", "provider_id", "shared_targets", "service_uuid", "encryption_key_id"),
+    "consumes_quota",
+)
+SHOWN: Final = [volumes.c[name] for name in _SHOWN]
+"""What detailed answers are made of, in this order."""
+NAMED: Final = [volumes.c.id, volumes.c.name]
+as_shown: Final[Callable[[Row[Any]], tuple[Any, ...]]] = operator.attrgetter(*_SHOWN)
+"""A whole row as one of SHOWN."""
 _ONE: Final = sa.select(volumes).where(volumes.c.id == sa.bindparam("volume_id"))
 _ONE_LOCKED: Final = _ONE.with_for_update()
+_TYPE: Final = sa.select(volume_types).where(volume_types.c.id == sa.bindparam("type_id"))
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -139,14 +153,22 @@ def _condition(key: str, value: Any, *, like: bool, now: int) -> Condition:
     if key in ("metadata", "glance_metadata"):
         return _has_metadata("user" if key == "metadata" else "image", value)
     if key in ("bootable", "encrypted", "multiattach", "consumes_quota"):
-        wanted = str(value).strip().lower() in ("true", "1", "t", "yes", "on", "y")
-        return volumes.c[key] if wanted else sa.not_(volumes.c[key])
+        return volumes.c[key] if _flag(key, value) else sa.not_(volumes.c[key])
     if key in ("created_at", "updated_at"):
         return between(volumes.c[key], str(value))
     column = volumes.c[{"display_name": "name", "tenant_id": "project_id"}.get(key, key)]
     if key == "size":
         return column == int(value) if str(value).isdigit() and len(str(value)) < 10 else sa.false()
     return listing.like(column, value) if like else listing.equals(column, value)
+
+
+def _flag(key: str, value: Any) -> bool:
+    text = str(value).strip().lower()
+    if text in ("true", "1", "t", "yes", "on", "y"):
+        return True
+    if text in ("false", "0", "f", "no", "off", "n"):
+        return False
+    raise BadRequest(f"Invalid input received: '{key} = {text[:64]}'")
 
 
 def _has_metadata(kind: str, value: Any) -> Condition:
@@ -162,13 +184,16 @@ def _has_metadata(kind: str, value: Any) -> Condition:
     return sa.and_(sa.true(), *pairs)
 
 
-def find(connection: Connection, where: list[Condition], wanted: Wanted) -> list[Row[Any]]:
-    """A page. Raises the 404 for an unknown marker."""
+def find(
+    connection: Connection, where: list[Condition], wanted: Wanted, columns: Sequence[sa.Column[Any]]
+) -> Sequence[Row[Any]]:
+    """A page of these columns, the id first. Raises the 404 for an unknown marker."""
     return listing.page(
         connection,
         volumes,
         where,
         wanted,
+        columns=columns,
         sorts=SORTS,
         unknown_marker=lambda marker: not_found("Volume", marker),
     )
@@ -270,4 +295,4 @@ def type_of(connection: Connection, row: Row[Any]) -> Row[Any] | None:
     """The volume's type as a row."""
     if row.volume_type_id is None:
         return None
-    return connection.execute(sa.select(volume_types).where(volume_types.c.id == row.volume_type_id)).first()
+    return connection.execute(_TYPE, {"type_id": row.volume_type_id}).first()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from cumulet.kernel.errors import BadRequest
 from cumulet.kernel.http import Call, Reply
 from cumulet.volume import bodies
 from cumulet.volume.domain import backups
@@ -16,6 +17,8 @@ _RULE: Final = "volume_extension:backup_admin_actions"
 
 def _reset_status(call: Call[Volume], backup_id: str, given: Any) -> Reply:
     status = bodies.convert(given.get("status") if isinstance(given, dict) else None, bodies.NonEmpty)
+    if status not in backups.STATES:
+        raise BadRequest(f"Backup status: {status[:64]} is invalid, valid statuses are: {list(backups.STATES)}.")
     checked(call, backup_id, f"{_RULE}:reset_status")
     backups.reset_status(call.service, backup_id, status)
     return Reply(status=202)

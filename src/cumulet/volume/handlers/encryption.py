@@ -59,21 +59,20 @@ def create(call: Call[Volume], type_id: str) -> Reply:
 
 
 def update(call: Call[Volume], type_id: str, key: str) -> Reply:
+    """A type has one encryption at most, so the id in the path does not matter, as in the original."""
     may(call, f"{_RULE}:update")
     fields = inner(call.raw_json(), "encryption")
     given = convert(fields, ChangedEncryption)
-    if not fields:
-        raise BadRequest("Request body contains too few items")
     changes = {name: getattr(given, name) for name in encryption.FIELDS if name in fields}
     if "provider" in changes:
         changes["provider"] = _checked_provider(changes["provider"])
-    encryption.update(call.service, type_id, key, changes)
+    encryption.update(call.service, type_id, changes)
     return Reply({"encryption": fields})
 
 
 def delete(call: Call[Volume], type_id: str, key: str) -> Reply:
     may(call, f"{_RULE}:delete")
-    encryption.delete(call.service, type_id, key)
+    encryption.delete(call.service, type_id)
     return Reply(status=202)
 
 

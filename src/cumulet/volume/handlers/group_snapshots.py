@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy.engine import Row
 
+from cumulet.kernel.errors import BadRequest
 from cumulet.kernel.http import Call, Reply
 from cumulet.volume import bodies, listing, views
 from cumulet.volume.bodies import convert, inner, stripped
@@ -96,6 +97,11 @@ def act(call: Call[Volume], snapshot_id: str) -> Reply:
     """`reset_status` (3.19)."""
     _, given = bodies.action(call, {"reset_status": None})
     status = convert(given.get("status") if isinstance(given, dict) else None, bodies.NonEmpty)
+    if status not in group_snapshots.STATES:
+        raise BadRequest(
+            f"Invalid GroupSnapshot Status: Group snapshot status: {status[:64]} is invalid, valid statuses are: "
+            f"{group_snapshots.STATES}."
+        )
     checked(call, snapshot_id, "group:reset_group_snapshot_status")
     group_snapshots.reset_status(call.service, snapshot_id, status)
     return Reply(status=202)

@@ -165,9 +165,11 @@ def _delete(call: Call[Volume], group_id: str, given: Any) -> Reply:
 def _reset_status(call: Call[Volume], group_id: str, given: Any) -> Reply:
     """3.20."""
     status = convert(given.get("status") if isinstance(given, dict) else None, bodies.NonEmpty)
-    checked(call, group_id, "group:reset_status")
     if status not in groups.STATES:
-        raise refused("status", status, f"It is one of {', '.join(groups.STATES)}.")
+        raise BadRequest(
+            f"Invalid Group Status: Group status: {status[:64]} is invalid, valid status are: {groups.STATES}."
+        )
+    checked(call, group_id, "group:reset_status")
     groups.reset_status(call.service, group_id, status)
     return Reply(status=202)
 

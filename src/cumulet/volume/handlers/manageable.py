@@ -7,7 +7,7 @@ from typing import Any, Final
 from cumulet.kernel.errors import BadRequest
 from cumulet.kernel.http import Call, Reply
 from cumulet.volume.bodies import boolean, convert, inner, stripped
-from cumulet.volume.domain import manageable, types
+from cumulet.volume.domain import manageable, types, volumes
 from cumulet.volume.handlers import snapshots as snapshot_handlers
 from cumulet.volume.handlers import volume_access
 from cumulet.volume.handlers.volume_access import may
@@ -46,7 +46,7 @@ def manage(call: Call[Volume]) -> Reply:
     row = manageable.manage(call.service, call.ctx, request)
     with call.service.db.read() as connection:
         view = View(call, types.names(connection))
-    return Reply({"volume": view.detail(row)}, status=202)
+    return Reply({"volume": view.detail(volumes.as_shown(row))}, status=202)
 
 
 def manage_snapshot(call: Call[Volume]) -> Reply:

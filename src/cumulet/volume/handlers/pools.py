@@ -23,15 +23,24 @@ _PROPERTIES: Final = {
     "replication_enabled": ("Replication", "Enables replication."),
 }
 
+_CLUSTER_FILTERS: Final = frozenset(
+    (
+        *("name", "binary", "is_up", "disabled", "num_hosts", "num_down_hosts"),
+        *("replication_status", "frozen", "active_backend_id"),
+    )
+)
+
 
 def index(call: Call[Volume]) -> Reply:
     """`detail` shows capabilities; 3.28: filters on them; 3.35: by what a volume type asks for."""
     may(call, "scheduler_extension:scheduler_stats:get_pools")
     query = {key: values[-1] for key, values in call.query().items()}
+    if call.version >= (3, 31):
+        _only_known(call, query)
     detailed = boolean(query.pop("detail", None), "detail")
     name, type_name = query.pop("name", None), query.pop("volume_type", None)
     with call.service.db.read() as connection:
-        found = pools.load_all(call.service, connection)
+        found = [pool for pool in pools.load_all(call.service, connection) if not pool.disabled]
         if type_name is not None and call.version >= (3, 35):
             specs = types.extra_specs(types.by_id_or_name(connection, type_name, call.ctx))
             wish = choice.wish_from(specs, 0)
@@ -40,6 +49,14 @@ def index(call: Call[Volume]) -> Reply:
         found = [pool for pool in found if name is None or pool.name == name]
         found = [pool for pool in found if _has(pool, query)]
     return Reply({"pools": [_view(pool, detailed=detailed) for pool in found]})
+
+
+def _only_known(call: Call[Volume], query: dict[str, str]) -> None:
+    """The operator's list of filters binds administrators here too. Raises BadRequest."""
+    allowed = {"detail", *call.service.filters.get("pool", ())}
+    unknown = sorted(set(query) - allowed)
+    if unknown:
+        raise BadRequest(f"Invalid filters {', '.join(unknown)[:255]} are found in query options.")
 
 
 def _has(pool: Pool, wanted: dict[str, str]) -> bool:
@@ -91,16 +108,20 @@ def zones(call: Call[Volume]) -> Reply:
 
 def resource_filters(call: Call[Volume]) -> Reply:
     resource = (call.query().get("resource") or [None])[-1]  # type: ignore[list-item]
-    found = call.service.filters
-    if resource is not None and resource not in found:
-        raise BadRequest(f"Invalid input received: resource {resource[:64]} has no filters.")
-    shown = [{"resource": key, "filters": names} for key, names in found.items() if resource in (None, key)]
+    found = call.service.filters.items()
+    shown = [{"resource": key, "filters": names} for key, names in found if resource in (None, key)]
     return Reply({"resource_filters": shown})
 
 
 def clusters(call: Call[Volume]) -> Reply:
     """Back ends here belong to one host each: a database of jobs does what clusters of services are for."""
     may(call, "clusters:get_all")
+    query = {key: values[-1] for key, values in call.query().items()}
+    unknown = sorted(set(query) - _CLUSTER_FILTERS)
+    if unknown:
+        raise BadRequest(f"Invalid input received: Invalid filter keys: {', '.join(unknown)[:255]}")
+    for name in ("disabled", "is_up", "frozen"):
+        boolean(query.get(name), name)
     return Reply({"clusters": []})
 
 
@@ -125,6 +146,8 @@ def cleanup(call: Call[Volume]) -> Reply:
     given = bodies.convert(body, CleanupBody)
     if not isinstance(body, dict):
         raise BadRequest("Invalid input for field/attribute body. It is an object.")
+    for name in ("is_up", "disabled"):
+        boolean(getattr(given, name), name)
     binary = given.binary or services.VOLUME
     with call.service.db.read() as connection:
         rows = services.find(connection, host=given.host or None, binary=binary)

@@ -38,7 +38,7 @@ def defaults(call: Call[Volume], project_id: str) -> Reply:
 
 def _changes(call: Call[Volume], name: str) -> dict[str, int]:
     fields = inner(call.raw_json(), name)
-    if not fields:
+    if not fields and name == "quota_set":
         raise BadRequest(f"Invalid input for field/attribute {name}. Value: {{}}. It is empty.")
     with call.service.db.read() as connection:
         known = set(quotas.resources(connection))

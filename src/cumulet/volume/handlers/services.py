@@ -70,7 +70,7 @@ def _switch(*, disabled: bool, reasoned: bool = False) -> Callable[[Call[Volume]
         if not binary:
             raise BadRequest("Missing required element: binary.")
         reason = bodies.stripped(given.disabled_reason) if reasoned else None
-        if reasoned and not reason:
+        if reason == "":
             raise BadRequest("Missing required element 'disabled_reason' in request body.")
         changed = {"disabled": disabled, "disabled_reason": reason}
         row = services.change(call.service, given.host, binary, **changed)
@@ -112,8 +112,6 @@ def _failover(call: Call[Volume]) -> Reply:
 
 
 def _log_rows(call: Call[Volume], given: LogBody) -> list[Row]:
-    if call.version < (3, 32):
-        raise NotFound("The resource could not be found.")
     if (given.binary or "") not in _BINARIES:
         raise BadRequest(f"Invalid input for field/attribute binary. Value: {given.binary}. It is one of {_BINARIES}.")
     binary = None if given.binary in (None, "", "*") else given.binary
@@ -121,8 +119,15 @@ def _log_rows(call: Call[Volume], given: LogBody) -> list[Row]:
         return services.find(connection, host=given.server or None, binary=binary)
 
 
+def _log_body(call: Call[Volume]) -> LogBody:
+    """From 3.32 on."""
+    if call.version < (3, 32):
+        raise NotFound("The resource could not be found.")
+    return bodies.read(call, LogBody)
+
+
 def _set_log(call: Call[Volume]) -> Reply:
-    given = bodies.read(call, LogBody)
+    given = _log_body(call)
     rows = _log_rows(call, given)
     level = (given.level or "").upper()
     if level not in _LEVELS:
@@ -132,7 +137,7 @@ def _set_log(call: Call[Volume]) -> Reply:
 
 
 def _get_log(call: Call[Volume]) -> Reply:
-    given = bodies.read(call, LogBody)
+    given = _log_body(call)
     prefix = given.prefix or ""
     shown = []
     for row in _log_rows(call, given):
@@ -155,7 +160,6 @@ _OPERATIONS: Final[dict[str, tuple[str, Callable[[Call[Volume]], Reply]]]] = {
     "freeze": ("volume:freeze_host", _freezing(frozen=True)),
     "thaw": ("volume:thaw_host", _freezing(frozen=False)),
     "failover_host": ("volume:failover_host", _failover),
-    "failover": ("volume:failover_host", _failover),
     "set-log": (_UPDATE, _set_log),
     "get-log": (_UPDATE, _get_log),
 }
@@ -178,7 +182,7 @@ def host_index(call: Call[Volume]) -> Reply:
                     "last-update": views.time(row.updated_at),
                 }
                 for row in rows
-                if zone is None or row.availability_zone == zone
+                if not row.disabled and zone in (None, row.availability_zone)
             ]
         }
     )
@@ -206,6 +210,14 @@ def host(call: Call[Volume], name: str) -> Reply:
                 for each in found
             ]
         }
+    )
+
+
+def update_no_host(call: Call[Volume]) -> Reply:
+    """The original has a route for it, and no host to change."""
+    may(call, "volume_extension:hosts")
+    raise BadRequest(
+        "The server could not comply with the request since it is either malformed or otherwise incorrect."
     )
 
 

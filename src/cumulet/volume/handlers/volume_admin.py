@@ -7,7 +7,7 @@ from typing import Any
 from cumulet.kernel.errors import BadRequest, NotFound
 from cumulet.kernel.http import Call, Reply
 from cumulet.volume.bodies import boolean, convert
-from cumulet.volume.domain import volume_delete, volume_migrate, volume_states
+from cumulet.volume.domain import volume_delete, volume_migrate, volume_states, volume_swaps
 from cumulet.volume.handlers import volume_access
 from cumulet.volume.schemas.actions import ExtendCompletion, Migrate, MigrateCompletion, ResetStatus
 from cumulet.volume.service import Volume
@@ -50,13 +50,16 @@ def migrate(call: Call[Volume], volume_id: str, given: Any) -> Reply:
 
 
 def migrate_completion(call: Call[Volume], volume_id: str, given: Any) -> Reply:
-    """Compute has swapped one volume for another."""
+    """Compute has swapped one volume for another, for a move of ours or because an operator asked it to."""
     wanted = convert(given, MigrateCompletion)
-    volume_access.checked(call, volume_id, f"{_RULES}:migrate_volume_completion")
-    volume_access.checked(call, wanted.new_volume)
+    old = volume_access.checked(call, volume_id, f"{_RULES}:migrate_volume_completion")
+    new = volume_access.checked(call, wanted.new_volume)
     failed = boolean(wanted.error, "error")
-    kept = volume_states.complete_swap(call.service, volume_id, wanted.new_volume, failed=failed)
-    return Reply({"save_volume_id": kept}, status=202)
+    if new.migration_status == volume_swaps.mark(old):
+        kept = volume_swaps.complete(call.service, call.ctx, old.id, new.id, failed=failed)
+    else:
+        kept = volume_states.complete_swap(call.service, old.id, new.id, failed=failed)
+    return Reply({"save_volume_id": kept})
 
 
 def extend_completion(call: Call[Volume], volume_id: str, given: Any) -> Reply:

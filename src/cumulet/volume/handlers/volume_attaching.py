@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cumulet.kernel.errors import BadRequest
+from sqlalchemy.engine import Row
+
+from cumulet.kernel.errors import BadRequest, NotFound
 from cumulet.kernel.http import Call, Reply
 from cumulet.volume.bodies import convert
 from cumulet.volume.domain import attaching, attachments, connecting
@@ -63,8 +65,7 @@ def detach(call: Call[Volume], volume_id: str, given: Any) -> Reply:
     """409 for a server's without a service's token."""
     wanted = convert(given or {}, Detach)
     row = volume_access.checked(call, volume_id, f"{_RULES}:detach")
-    with call.service.db.read() as connection:
-        attachment = attachments.to_detach(connection, volume_id, wanted.attachment_id)
+    attachment = _to_detach(call, volume_id, wanted.attachment_id)
     connecting.may_detach(call.service, call.ctx, row, attachment)
     if attachment is None:
         attaching.unreserve(call.service, volume_id)
@@ -75,12 +76,22 @@ def detach(call: Call[Volume], volume_id: str, given: Any) -> Reply:
     return Reply(status=202)
 
 
+def _to_detach(call: Call[Volume], volume_id: str, attachment_id: str | None) -> Row[Any] | None:
+    """Raises the 404; for who is no service the 409 with which the original answers before it looks further."""
+    with call.service.db.read() as connection:
+        try:
+            return attachments.to_detach(connection, volume_id, attachment_id)
+        except NotFound:
+            if attaching.is_service(call.ctx):
+                raise
+            raise attachments.in_use_by(None) from None
+
+
 def force_detach(call: Call[Volume], volume_id: str, given: Any) -> Reply:
     """Whatever the attachment's host thinks of it."""
     wanted = convert(given or {}, ForceDetach)
     row = volume_access.checked(call, volume_id, f"{_ADMIN}:force_detach")
-    with call.service.db.read() as connection:
-        attachment = attachments.to_detach(connection, volume_id, wanted.attachment_id)
+    attachment = _to_detach(call, volume_id, wanted.attachment_id)
     connecting.may_detach(call.service, call.ctx, row, attachment)
     if wanted.connector is not None:
         connecting.disconnect(call.service, call.ctx, row, row.id)

@@ -1,27 +1,34 @@
-"""How volumes look, by microversion (Block Storage API, Volumes)."""
+"""How volumes look, by microversion (Block Storage API, Volumes).
+
+A list reads the columns that it shows and nothing else, and JSON that is kept in a row goes into answers as it stands:
+what a row costs decides what a list costs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy.engine import Row
 
 from cumulet.kernel.http import Call
 from cumulet.volume import views
 from cumulet.volume.domain import volumes
 from cumulet.volume.service import Volume
 
-_EMPTY = "{}"
+Shown = dict[str, Any]
+Values = Sequence[Any]
+"""A volume's columns in the order of `volumes.SHOWN`."""
+_NONE: Final = "{}"
+_NOWHERE: Final = "[]"
+_raw = msgspec.Raw
 
 
 class View:
     """How one caller sees volumes; made once a request. `type_names`: id -> name."""
 
     def __init__(self, call: Call[Volume], type_names: Mapping[str, str]) -> None:
-        self._call = call
-        self._version = call.version
+        version = call.version
         self._names = type_names
         service, ctx = call.service, call.ctx
         self._admin = service.is_admin(ctx)
@@ -30,84 +37,121 @@ class View:
         self._host = service.policy.allows(ctx, "volume_extension:volume_host_attribute", own)
         self._migration = service.policy.allows(ctx, "volume_extension:volume_mig_status_attribute", own)
         self._image = service.policy.allows(ctx, "volume_extension:volume_image_metadata:show", own)
+        self._group = version >= (3, 13)
+        self._provider = version >= (3, 21) and self._admin
+        self._service = version >= (3, 48)
+        self._cluster = version >= (3, 61) and self._admin
+        self._type_id = version >= (3, 63)
+        self._key = version >= (3, 64)
+        self._quota = version >= (3, 65)
         base, project = views.base_url(call), views.path_prefix(call)
-        self._self, self._bookmark = f"{base}/v3{project}/volumes/", f"{base}{project}/volumes/"
+        # Both are written from ids that need no quoting between texts that are quoted here, once.
+        self._before_id = _quoted([{"rel": "self", "href": f"{base}/v3{project}/volumes/"}])[:-3]
+        self._between_ids = '"},' + _quoted({"rel": "bookmark", "href": f"{base}{project}/volumes/"})[:-2]
 
-    def links(self, volume_id: str) -> list[dict[str, str]]:
-        return [
-            {"rel": "self", "href": self._self + volume_id},
-            {"rel": "bookmark", "href": self._bookmark + volume_id},
-        ]
+    def links(self, volume_id: str) -> msgspec.Raw:
+        return _raw(f'{self._before_id}{volume_id}{self._between_ids}{volume_id}"}}]')
 
-    def summary(self, row: Row[Any]) -> dict[str, Any]:
-        return {"id": row.id, "name": row.name, "links": self.links(row.id)}
+    def summary(self, values: Sequence[Any]) -> Shown:
+        """`values`: id and name (`volumes.NAMED`)."""
+        volume_id, name = values
+        return {"id": volume_id, "name": name, "links": self.links(volume_id)}
 
-    def detail(self, row: Row[Any]) -> dict[str, Any]:
-        """As show and detailed lists have it."""
-        shown = self.basic(row)
-        if self._tenant:
-            shown["os-vol-tenant-attr:tenant_id"] = row.project_id
-        if self._migration:
-            shown["os-vol-mig-status-attr:migstat"] = row.migration_status
-            shown["os-vol-mig-status-attr:name_id"] = row.name_id
-        if self._host:
-            shown["os-vol-host-attr:host"] = row.host
-        if self._image and row.image_metadata != _EMPTY:
-            shown["volume_image_metadata"] = msgspec.Raw(row.image_metadata)
-        return shown
-
-    def basic(self, row: Row[Any]) -> dict[str, Any]:
+    def basic(self, values: Values) -> Shown:
         """As the answers to create and update have it."""
-        type_name = self._names.get(row.volume_type_id)
-        shown: dict[str, Any] = {
-            "id": row.id,
-            "status": row.status,
-            "size": row.size,
-            "availability_zone": row.availability_zone,
-            "created_at": views.time(row.created_at),
-            "updated_at": views.time(row.updated_at),
-            "name": row.name,
-            "description": row.description,
-            "volume_type": type_name,
-            "snapshot_id": row.snapshot_id,
-            "source_volid": row.source_volid,
-            "metadata": metadata(row),
-            "links": self.links(row.id),
-            "user_id": row.user_id,
-            "bootable": "true" if row.bootable else "false",
-            "encrypted": row.encrypted,
-            "replication_status": row.replication_status,
-            "consistencygroup_id": row.group_id,
-            "multiattach": row.multiattach,
-            "attachments": self._attachments(row),
+        return self._shown(values, detailed=False)
+
+    def detail(self, values: Values) -> Shown:
+        """As show and detailed lists have it."""
+        return self._shown(values, detailed=True)
+
+    def _shown(self, values: Values, *, detailed: bool) -> Shown:
+        (
+            volume_id,
+            status,
+            size,
+            zone,
+            created_at,
+            updated_at,
+            name,
+            description,
+            type_id,
+            snapshot_id,
+            source_id,
+            metadata,
+            admin_metadata,
+            image_metadata,
+            user_id,
+            project_id,
+            bootable,
+            encrypted,
+            replication_status,
+            group_id,
+            multiattach,
+            attachments,
+            migration_status,
+            name_id,
+            host,
+            provider_id,
+            shared_targets,
+            service_id,
+            key_id,
+            consumes_quota,
+        ) = values
+        shown: Shown = {
+            "id": volume_id,
+            "status": status,
+            "size": size,
+            "availability_zone": zone,
+            "created_at": views.time(created_at),
+            "updated_at": views.time(updated_at),
+            "name": name,
+            "description": description,
+            "volume_type": self._names.get(type_id),
+            "snapshot_id": snapshot_id,
+            "source_volid": source_id,
+            "metadata": _raw(metadata) if admin_metadata == _NONE else _joined(metadata, admin_metadata),
+            "links": self.links(volume_id),
+            "user_id": user_id,
+            "bootable": "true" if bootable else "false",
+            "encrypted": encrypted,
+            "replication_status": replication_status,
+            "consistencygroup_id": group_id,
+            "multiattach": multiattach,
+            "attachments": _raw(_NOWHERE) if attachments == _NOWHERE else self._attachments(attachments),
         }
         if self._admin:
-            shown["migration_status"] = row.migration_status
-        self._newer(row, shown)
+            shown["migration_status"] = migration_status
+        if self._group:
+            shown["group_id"] = group_id
+        if self._provider:
+            shown["provider_id"] = provider_id
+        if self._service:
+            shown["shared_targets"] = shared_targets
+            shown["service_uuid"] = service_id
+        if self._cluster:
+            shown["cluster_name"] = None
+        if self._type_id:
+            shown["volume_type_id"] = type_id
+        if self._key and key_id is not None:
+            shown["encryption_key_id"] = key_id
+        if self._quota:
+            shown["consumes_quota"] = consumes_quota
+        if not detailed:
+            return shown
+        if self._tenant:
+            shown["os-vol-tenant-attr:tenant_id"] = project_id
+        if self._migration:
+            shown["os-vol-mig-status-attr:migstat"] = migration_status
+            shown["os-vol-mig-status-attr:name_id"] = name_id
+        if self._host:
+            shown["os-vol-host-attr:host"] = host
+        if self._image and image_metadata != _NONE:
+            shown["volume_image_metadata"] = _raw(image_metadata)
         return shown
 
-    def _newer(self, row: Row[Any], shown: dict[str, Any]) -> None:
-        version = self._version
-        if version >= (3, 13):
-            shown["group_id"] = row.group_id
-        if version >= (3, 21) and self._admin:
-            shown["provider_id"] = row.provider_id
-        if version >= (3, 48):
-            shown["shared_targets"] = row.shared_targets
-            shown["service_uuid"] = row.service_uuid
-        if version >= (3, 61) and self._admin:
-            shown["cluster_name"] = None
-        if version >= (3, 63):
-            shown["volume_type_id"] = row.volume_type_id
-        if version >= (3, 64) and row.encryption_key_id is not None:
-            shown["encryption_key_id"] = row.encryption_key_id
-        if version >= (3, 65):
-            shown["consumes_quota"] = row.consumes_quota
-
-    def _attachments(self, row: Row[Any]) -> list[dict[str, Any]]:
-        if row.attachments == "[]":
-            return []
-        found: list[dict[str, Any]] = volumes.decode(row.attachments)
+    def _attachments(self, text: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = volumes.decode(text)
         for each in found:
             each["attached_at"] = views.time(each["attached_at"])
             if not self._admin:
@@ -115,8 +159,10 @@ class View:
         return found
 
 
-def metadata(row: Row[Any]) -> Any:
+def _quoted(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _joined(metadata: str, admin_metadata: str) -> dict[str, str]:
     """The user's own, and what Volume says about how it is attached."""
-    if row.admin_metadata == _EMPTY:
-        return msgspec.Raw(row.metadata)
-    return volumes.decode(row.metadata) | volumes.decode(row.admin_metadata)
+    return volumes.decode(metadata) | volumes.decode(admin_metadata)

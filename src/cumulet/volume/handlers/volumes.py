@@ -44,16 +44,12 @@ def _wanted(call: Call[Volume]) -> tuple[Wanted, bool]:
 
 
 def everyone(call: Call[Volume], page: Wanted) -> bool:
-    """Takes `all_tenants`, `project_id` and `tenant_id` out of users' filters; they mean something to admins."""
+    """Whether everyone's are asked for; without that `project_id` and `tenant_id` say nothing, as in the original."""
     asked = boolean(page.filters.pop("all_tenants", None), "all_tenants")
-    named = page.filters.get("project_id") or page.filters.get("tenant_id")
     if asked and call.service.is_admin(call.ctx):
         return True
     for key in ("project_id", "tenant_id"):
         page.filters.pop(key, None)
-    if named is not None and call.service.is_admin(call.ctx):
-        page.filters["project_id"] = named
-        return False
     return False
 
 
@@ -62,13 +58,13 @@ def _list(call: Call[Volume], *, detailed: bool) -> Reply:
     page, all_projects = _wanted(call)
     with call.service.db.read() as connection:
         where = volumes.conditions(call.ctx, page, everyone=all_projects, now=call.service.now())
-        rows = volumes.find(connection, where, page)
+        rows = volumes.find(connection, where, page, volumes.SHOWN if detailed else volumes.NAMED)
         number = count_rows(connection, volumes.volumes, where) if page.with_count else None
         view = View(call, types.names(connection) if detailed else {})
     show = view.detail if detailed else view.summary
     body: dict[str, Any] = {"volumes": [show(row) for row in rows]}
     path = "volumes/detail" if detailed else "volumes"
-    links = listing.next_links(call, path, [row.id for row in rows], page.limit)
+    links = listing.next_links(call, path, [row[0] for row in rows], page.limit)
     if links:
         body["volumes_links"] = links
     if number is not None:
@@ -101,7 +97,7 @@ def show(call: Call[Volume], volume_id: str) -> Reply:
     with call.service.db.read() as connection:
         row = volume_access.load(call, connection, volume_id, "volume:get")
         view = View(call, types.names(connection))
-    return Reply({"volume": view.detail(row)})
+    return Reply({"volume": view.detail(volumes.as_shown(row))})
 
 
 def create(call: Call[Volume]) -> Reply:
@@ -110,7 +106,7 @@ def create(call: Call[Volume]) -> Reply:
     row = volume_create.create(call.service, call.ctx, request)
     with call.service.db.read() as connection:
         view = View(call, types.names(connection))
-    return Reply({"volume": view.basic(row)}, status=202)
+    return Reply({"volume": view.basic(volumes.as_shown(row))}, status=202)
 
 
 def _request(call: Call[Volume]) -> volume_create.Request:
@@ -180,7 +176,7 @@ def update(call: Call[Volume], volume_id: str) -> Reply:
     row = volumes.update(call.service, volume_id, values)
     with call.service.db.read() as connection:
         view = View(call, types.names(connection))
-    return Reply({"volume": view.basic(row)})
+    return Reply({"volume": view.basic(volumes.as_shown(row))})
 
 
 def delete(call: Call[Volume], volume_id: str) -> Reply:

@@ -16,6 +16,7 @@ from cumulet.volume.jobs import (
     volume_images,
     volume_migrate,
     volume_revert,
+    volume_swaps,
 )
 
 _MODULES = (
@@ -25,6 +26,7 @@ _MODULES = (
     volume_images,
     volume_migrate,
     volume_revert,
+    volume_swaps,
     snapshots,
     backups,
     groups,

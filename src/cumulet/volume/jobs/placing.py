@@ -9,7 +9,9 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from cumulet.kernel.client import Unreachable
 from cumulet.kernel.jobs import GiveUp, Job, Retry
+from cumulet.volume.clients import compute
 from cumulet.volume.domain import pools, types, volumes
 from cumulet.volume.domain.pools import Pool
 from cumulet.volume.scheduling import choice, filters
@@ -44,6 +46,7 @@ def _choose(volume: Volume, row: Row[Any], near: str | None, excluded: list[str]
     with volume.db.read() as connection:
         found = pools.load_all(volume, connection)
         wish = wish_of(connection, row, near, excluded)
+    wish.server_host = _server_host(volume, row)
     try:
         return choice.choose(volume, found, wish)[0]
     except choice.NoneLeft as error:
@@ -54,6 +57,7 @@ def wish_of(connection: Connection, row: Row[Any], near: str | None, excluded: l
     type_row = volumes.type_of(connection, row)
     hints = msgspec.json.decode(row.scheduler_hints)
     same, different = (_hosts(connection, hints.get(key)) for key in ("same_host", "different_host"))
+    query = hints.get("query")
     return choice.Wish(
         size_gb=row.size,
         zone=row.availability_zone,
@@ -63,7 +67,19 @@ def wish_of(connection: Connection, row: Row[Any], near: str | None, excluded: l
         same=same or None,
         different=different,
         excluded=excluded,
+        query=query if query is None or isinstance(query, str) else volumes.encode(query),
     )
+
+
+def _server_host(volume: Volume, row: Row[Any]) -> str | None:
+    """Where the server of the hint `local_to_instance` is; "" of one that is nowhere. Raises Retry."""
+    server_id = msgspec.json.decode(row.scheduler_hints).get("local_to_instance")
+    if not isinstance(server_id, str) or choice.LOCALITY not in choice.enabled(volume):
+        return None
+    try:
+        return compute.host_of(volume.session, server_id) or ""
+    except (Unreachable, LookupError) as error:
+        raise Retry(1.0, f"The compute service does not answer: {error}") from None
 
 
 def _hosts(connection: Connection, hint: Any) -> list[str]:
@@ -83,5 +99,5 @@ def _make_sure(volume: Volume, connection: Connection, pool: Pool, row: Row[Any]
     except LookupError:
         raise Retry(0.2, f"Pool {pool.name} is gone.") from None
     pool.provisioned_gb += max(0, allocated - pool.allocated_gb)
-    if filters.virtual_free(volume, pool) < row.size:
+    if not filters.has_room(volume, pool, row.size):
         raise Retry(0.2, f"Pool {pool.name} was filled by others.")

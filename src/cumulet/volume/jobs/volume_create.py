@@ -10,7 +10,8 @@ from cumulet.kernel.client import Unreachable
 from cumulet.kernel.jobs import GiveUp, Job, JobRegistry, Retry
 from cumulet.volume.clients import image as images
 from cumulet.volume.domain import backups, snapshots, volumes
-from cumulet.volume.jobs import backend, ending, placing
+from cumulet.volume.domain import image_cache as cache
+from cumulet.volume.jobs import backend, ending, image_cache, placing
 from cumulet.volume.jobs import backups as backup_jobs
 from cumulet.volume.service import Volume
 
@@ -59,8 +60,11 @@ def _make(job: Job, volume: Volume, row: Row[Any], host: str, *, step: str) -> d
     image_id = job.payload.get("image_id")
     method, args, source_key = _method(volume, row)
     if image_id is not None:
-        image, _ = image_for(volume, image_id)
+        image, facts = image_for(volume, image_id)
         _downloading(job, volume, row)
+        cached = image_cache.clone(job, volume, row, image, facts, step=step)
+        if cached is not None:
+            return cached
         method, args = "from_image", {"image": image}
     given = {"volume": backend.wanted(row, key=key, source_key=source_key), **args}
     made: dict[str, Any] = backend.call(job, volume, host, method, given, step=step, timeout_s=backend.LONG_S)
@@ -144,5 +148,6 @@ def _finish(job: Job, volume: Volume, row: Row[Any], made: dict[str, Any]) -> No
 def failed(job: Job, volume: Volume, connection: Connection, reason: str) -> None:
     """`error` with the reason; what was made of it is deleted with it."""
     row = volumes.load_any(connection, job.subject, lock=True)
+    cache.give_up(volume, connection, job.context(), job.id)
     if row is not None and row.status in ("creating", "downloading"):
         ending.error(volume, connection, job, row.id, reason)

@@ -11,8 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from cumulet.kernel.errors import BadRequest
 from cumulet.kernel.jobs import DONE, FAILED, GiveUp, Job, JobRegistry, Retry, enqueue, jobs_of
-from cumulet.volume.domain import attachments, pools, types, volumes
+from cumulet.volume.domain import attachments, pools, types, volume_swaps, volumes
 from cumulet.volume.jobs import backend, ending, placing
 from cumulet.volume.scheduling import choice
 from cumulet.volume.service import Volume
@@ -132,6 +133,9 @@ def retype(job: Job, volume: Volume) -> None:
     if row is None:
         return
     target = _target(job, volume, row)
+    if target != row.host and job.payload["previous"] == "in-use":
+        _swap(job, volume, row, target)
+        return
     if target != row.host:
         _copy(job, volume, row, target)
     with volume.db.write() as connection:
@@ -170,12 +174,27 @@ def _target(job: Job, volume: Volume, row: Row[Any]) -> str:
     except choice.NoneLeft:
         if job.payload["policy"] != "on-demand":
             raise GiveUp(f"{placing.NO_BACKEND}: the volume's back end does not fit the new type.") from None
-    if has_snapshots or job.payload["previous"] != "available":
-        raise GiveUp("A volume with snapshots, or in use, cannot be moved to another back end for its new type.")
+    if has_snapshots:
+        raise GiveUp("A volume with snapshots cannot be moved to another back end for its new type.")
     try:
         return choice.choose(volume, found, stay)[0].name
     except choice.NoneLeft as error:
         raise GiveUp(f"{placing.NO_BACKEND} ({error})") from None
+
+
+def _swap(job: Job, volume: Volume, row: Row[Any], target: str) -> None:
+    """A server has it, so Compute copies it; the new type comes with the new place."""
+    with volume.db.write() as connection:
+        now = volumes.load_any(connection, row.id, lock=True)
+        if now is not None and now.generation == job.payload["generation"]:
+            try:
+                volume_swaps.may_swap(connection, now)
+            except BadRequest as error:
+                raise GiveUp(error.message) from None
+            volumes.change(connection, row.id, volume.now(), migration_status="starting")
+            volume_swaps.enqueue_swap(connection, job.context(), now, target, job.payload["type_id"])
+        job.complete(connection)
+    volume.wake()
 
 
 def retype_failed(job: Job, volume: Volume, connection: Connection, reason: str) -> None:

@@ -32,5 +32,5 @@ ROUTES = (
     Route("GET", f"{_BACKUP}/export_record", backups.export_record),
     Route("POST", f"{_BACKUP}/action", backup_actions.act),
     *_transfers("/v3/os-volume-transfer", (3, 0)),
-    *_transfers("/v3/volume-transfers", (3, 55)),
+    *_transfers("/v3/volume-transfers", (3, 0)),
 )

@@ -1,10 +1,11 @@
-"""Groups, their types and snapshots; what is left of consistency groups."""
+"""Groups, their types and snapshots; consistency groups, which are groups too."""
 
 from __future__ import annotations
 
 from cumulet.kernel.http import Route
 from cumulet.volume.handlers import consistency_groups, group_snapshots, group_types, groups
 
+_CONSISTENT = "/v3/consistencygroups/{group_id}"
 _TYPE = "/v3/group_types/{type_id}"
 ROUTES = (
     Route("GET", "/v3/groups", groups.index, since=(3, 13)),
@@ -31,9 +32,16 @@ ROUTES = (
     Route("PUT", f"{_TYPE}/group_specs/{{key}}", group_types.set_spec, since=(3, 11)),
     Route("DELETE", f"{_TYPE}/group_specs/{{key}}", group_types.delete_spec, since=(3, 11)),
     Route("GET", "/v3/consistencygroups", consistency_groups.index),
+    Route("POST", "/v3/consistencygroups", consistency_groups.create),
+    Route("POST", "/v3/consistencygroups/create_from_src", consistency_groups.create_from_source),
     Route("GET", "/v3/consistencygroups/detail", consistency_groups.detail),
-    Route("GET", "/v3/consistencygroups/{group_id}", consistency_groups.show),
+    Route("GET", _CONSISTENT, consistency_groups.show),
+    Route("PUT", _CONSISTENT, consistency_groups.update),
+    Route("PUT", f"{_CONSISTENT}/update", consistency_groups.update),
+    Route("POST", f"{_CONSISTENT}/delete", consistency_groups.delete),
     Route("GET", "/v3/cgsnapshots", consistency_groups.snapshots),
-    Route("GET", "/v3/cgsnapshots/detail", consistency_groups.snapshots),
+    Route("POST", "/v3/cgsnapshots", consistency_groups.create_snapshot),
+    Route("GET", "/v3/cgsnapshots/detail", consistency_groups.snapshots_detail),
     Route("GET", "/v3/cgsnapshots/{snapshot_id}", consistency_groups.snapshot),
+    Route("DELETE", "/v3/cgsnapshots/{snapshot_id}", consistency_groups.delete_snapshot),
 )

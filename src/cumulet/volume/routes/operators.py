@@ -17,6 +17,7 @@ ROUTES = (
     Route("PUT", "/v3/os-services/{operation}", services.act),
     Route("GET", "/v3/os-hosts", services.host_index),
     Route("GET", "/v3/os-hosts/{name}", services.host),
+    Route("PUT", "/v3/os-hosts", services.update_no_host),
     Route("PUT", "/v3/os-hosts/{name}", services.update_host),
     Route("GET", "/v3/scheduler-stats/get_pools", pools.index),
     Route("GET", "/v3/capabilities/{host}", pools.capabilities),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable
@@ -34,18 +35,48 @@ def ratio_of(volume: Volume, pool: Pool) -> float:
 
 
 def virtual_free(volume: Volume, pool: Pool, wish: Wish | None = None) -> float:
-    """GiB that may still be given away."""
-    reserved = pool.total_gb * pool.facts.get("reserved_percentage", 0) / 100
-    thin = pool.facts.get("thin_provisioning", False)
-    if thin and wish is not None and wish.specs.get("provisioning:type") == "thick":
-        thin = False
-    if thin:
-        return float((pool.total_gb - reserved) * ratio_of(volume, pool) - pool.provisioned_gb)
-    return float(min(pool.free_gb, pool.total_gb - pool.provisioned_gb) - reserved)
+    """GiB that may still be given away: what pools are weighed by."""
+    if _thin(pool, wish):
+        return float(pool.total_gb * ratio_of(volume, pool) - pool.provisioned_gb - _reserved(pool))
+    return _really_free(pool)
+
+
+def _reserved(pool: Pool) -> int:
+    return math.floor(pool.total_gb * pool.facts.get("reserved_percentage", 0) / 100)
+
+
+def _thin(pool: Pool, wish: Wish | None) -> bool:
+    thick = wish is not None and wish.specs.get("provisioning:type") == "thick"
+    return bool(pool.facts.get("thin_provisioning", False)) and not thick
+
+
+def _really_free(pool: Pool) -> float:
+    """What a pool reports, less what was given away since and what is reserved."""
+    return float(min(pool.free_gb, pool.total_gb - pool.provisioned_gb) - _reserved(pool))
 
 
 def capacity(volume: Volume, pool: Pool, wish: Wish) -> bool:
-    return virtual_free(volume, pool, wish) >= wish.size_gb
+    return has_room(volume, pool, wish.size_gb, wish)
+
+
+def has_room(volume: Volume, pool: Pool, size_gb: int, wish: Wish | None = None) -> bool:
+    """A thin pool is bounded by what it promises and by what it really has free, both times the ratio."""
+    if not _thin(pool, wish):
+        return _really_free(pool) >= size_gb
+    free, ratio = pool.free_gb - _reserved(pool), ratio_of(volume, pool)
+    if free <= 0 or pool.total_gb <= 0:
+        return False
+    return (pool.provisioned_gb + size_gb) / pool.total_gb <= ratio and free * ratio >= size_gb
+
+
+def not_tried(volume: Volume, pool: Pool, wish: Wish) -> bool:
+    """Those that refused the volume before are never asked again, with this filter or without."""
+    return pool.name not in wish.excluded
+
+
+def instance_locality(volume: Volume, pool: Pool, wish: Wish) -> bool:
+    """Hint `local_to_instance`: on the host that the server is on."""
+    return wish.server_host is None or pool.name.partition("@")[0] == wish.server_host
 
 
 def same_backend(volume: Volume, pool: Pool, wish: Wish) -> bool:

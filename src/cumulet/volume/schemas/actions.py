@@ -10,9 +10,9 @@ from cumulet.volume.bodies import Boolean, Name, NonEmpty, Size, Uuid
 
 
 class Attach(Struct, forbid_unknown_fields=True):
+    mountpoint: NonEmpty
     instance_uuid: Uuid | None = None
     host_name: NonEmpty | None = None
-    mountpoint: NonEmpty | None = None
     mode: Literal["rw", "ro"] = "rw"
 
 

@@ -6,6 +6,7 @@ from cumulet.volume.tables.attachments import attachments
 from cumulet.volume.tables.backups import backups
 from cumulet.volume.tables.base import jobs, metadata
 from cumulet.volume.tables.groups import group_snapshots, group_types, groups
+from cumulet.volume.tables.image_cache import image_cache
 from cumulet.volume.tables.keys import encryption_keys
 from cumulet.volume.tables.messages import messages
 from cumulet.volume.tables.qos_specs import qos_specs
@@ -24,6 +25,7 @@ __all__ = [
     "group_snapshots",
     "group_types",
     "groups",
+    "image_cache",
     "jobs",
     "messages",
     "metadata",
