@@ -1,6 +1,6 @@
 """The guides' volume group: thin logical volumes (`cinder-volumes`), snapshots and clones as thin snapshots.
 
-It needs a kernel with device mapper. Volumes are called `volume-<id>`, snapshots `snapshot-<id>`, as operators know
+It needs a kernel with device mapper. Volumes are called `volume-<id>`, snapshots `_snapshot-<id>`, as operators know
 them; what is being made has the tag `cumulet-new`, so that a crash leaves nothing that passes for a volume.
 """
 
@@ -36,6 +36,7 @@ from cumulet.agents.volume.protocols import (
 GIB: Final = 1 << 30
 _NEW: Final = "cumulet-new"
 _POOL: Final = "cumulet-pool"
+_SNAPSHOT: Final = "_snapshot-"  # lvcreate refuses names that begin with "snapshot"
 _TOOL_S: Final = 120.0
 
 
@@ -157,7 +158,7 @@ class LvmDriver:
         return self._copied(volume, f"volume-{source_id}")
 
     def from_snapshot(self, volume: Volume, snapshot_id: str, source_id: str) -> Made:
-        return self._copied(volume, f"snapshot-{snapshot_id}")
+        return self._copied(volume, f"{_SNAPSHOT}{snapshot_id}")
 
     def _copied(self, volume: Volume, source: str) -> Made:
         self._plain_only(volume)
@@ -194,17 +195,17 @@ class LvmDriver:
         return Extended(self._size_gb(name), online=self._lvs()[name].get("lv_device_open") == "open")
 
     def create_snapshot(self, snapshot_id: str, volume_id: str, key: str | None = None) -> None:
-        name = f"snapshot-{snapshot_id}"
+        name = f"{_SNAPSHOT}{snapshot_id}"
         self._make(name, lambda: self._snapshot(name, f"volume-{volume_id}"))
 
     def delete_snapshot(self, snapshot_id: str, volume_id: str) -> None:
-        self._remove(f"snapshot-{snapshot_id}")
+        self._remove(f"{_SNAPSHOT}{snapshot_id}")
 
     def revert(self, volume_id: str, snapshot_id: str, key: str | None = None) -> None:
         """The snapshot stays: the volume is put aside, made anew from it, then what was aside is removed."""
         name, aside = f"volume-{volume_id}", f"reverted-{volume_id}"
         there = self._lvs()
-        if f"snapshot-{snapshot_id}" not in there:
+        if f"{_SNAPSHOT}{snapshot_id}" not in there:
             raise NoSuchSnapshot(f"There is no snapshot {snapshot_id}.")
         size_gb = self._size_gb(name if name in there else aside)
         if aside not in there:
@@ -213,7 +214,7 @@ class LvmDriver:
             self._run("lvrename", self._group, name, aside)
 
         def make() -> None:
-            self._snapshot(name, f"snapshot-{snapshot_id}")
+            self._snapshot(name, f"{_SNAPSHOT}{snapshot_id}")
             self._grow(name, size_gb)
 
         self._make(name, make)
@@ -246,7 +247,7 @@ class LvmDriver:
     def opened(
         self, volume_id: str, snapshot_id: str | None = None, *, writable: bool = False, key: str | None = None
     ) -> Iterator[BlockDevice]:
-        name = f"volume-{volume_id}" if snapshot_id is None else f"snapshot-{snapshot_id}"
+        name = f"volume-{volume_id}" if snapshot_id is None else f"{_SNAPSHOT}{snapshot_id}"
         size = self._size_gb(name) * GIB
         passing = None
         if snapshot_id is None and not writable and self._lvs()[name].get("lv_device_open") == "open":
@@ -274,7 +275,7 @@ class LvmDriver:
             self._run("lvrename", self._group, f"volume-{volume_id}", f"unmanaged-{volume_id}")
 
     def manage_snapshot(self, snapshot_id: str, volume_id: str, reference: dict[str, str]) -> Made:
-        name, given, there = f"snapshot-{snapshot_id}", reference.get("source-name", ""), self._lvs()
+        name, given, there = f"{_SNAPSHOT}{snapshot_id}", reference.get("source-name", ""), self._lvs()
         if name not in there:
             if given not in there or there[given]["origin"] != f"volume-{volume_id}":
                 raise NoSuchReference(f"Volume {volume_id} has no snapshot {given!r}.")
@@ -286,7 +287,7 @@ class LvmDriver:
 
     def manageable_snapshots(self, known: Sequence[str]) -> list[Manageable]:
         return [
-            msgspec.structs.replace(self._offered(row, "snapshot-", known), source={"source-name": row["origin"]})
+            msgspec.structs.replace(self._offered(row, _SNAPSHOT, known), source={"source-name": row["origin"]})
             for row in self._lvs().values()
             if row["origin"]
         ]
