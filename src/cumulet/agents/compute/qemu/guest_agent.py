@@ -21,7 +21,9 @@ from cumulet.agents.compute.folders import Record
 from cumulet.agents.compute.qemu import command
 
 log = logging.getLogger(__name__)
-_ANSWER_S: Final = 10.0
+_SYNC_S: Final = 15.0  # an agent that is there answers at once
+_ANSWER_S: Final = 60.0  # what is asked may take its time: a file system that freezes is written to the disk first
+_THAWS: Final = 3
 
 
 class NoGuestAgent(RuntimeError):
@@ -33,15 +35,15 @@ def ask(directory: Path, record: Record, what: str, **arguments: Any) -> Any:
     if not record.machine.get("agent"):
         raise NoGuestAgent("QEMU guest agent is not enabled: the image does not have hw_qemu_guest_agent=yes.")
     try:
-        with contextlib.closing(unix.connect(directory / command.AGENT, _ANSWER_S)) as connection:
+        with contextlib.closing(unix.connect(directory / command.AGENT, _SYNC_S)) as connection:
             mark = secrets.randbelow(1 << 31)
             connection.sendall(b"\xff" + _line("guest-sync-delimited", {"id": mark}))
             said = b""
-            deadline = time.monotonic() + _ANSWER_S
+            deadline = time.monotonic() + _SYNC_S
             while _last(said).get("return") != mark:
                 said += _received(connection, deadline)
             connection.sendall(_line(what, {name.replace("_", "-"): value for name, value in arguments.items()}))
-            answer = b""
+            answer, deadline = b"", time.monotonic() + _ANSWER_S
             while not answer.endswith(b"\n"):
                 answer += _received(connection, deadline)
     except OSError as error:
@@ -57,8 +59,10 @@ def _line(what: str, arguments: dict[str, Any]) -> bytes:
 
 
 def _received(connection: Any, deadline: float) -> bytes:
-    if time.monotonic() > deadline:
+    left = deadline - time.monotonic()
+    if left <= 0:
         raise TimeoutError("no answer in time")
+    connection.settimeout(left)
     data: bytes = connection.recv(65536)
     if not data:
         raise ConnectionError("the channel was closed")
@@ -100,4 +104,15 @@ def frozen(directory: Path, record: Record) -> Iterator[None]:
     try:
         yield
     finally:
-        ask(directory, record, "guest-fsfreeze-thaw")
+        _thaw(directory, record)
+
+
+def _thaw(directory: Path, record: Record) -> None:
+    """A guest whose file systems stay frozen stands still, so this is asked more than once."""
+    for attempt in range(1, _THAWS + 1):
+        try:
+            ask(directory, record, "guest-fsfreeze-thaw")
+            return
+        except RuntimeError:
+            if attempt == _THAWS:
+                raise
