@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,34 @@ def test_it_outlives_its_agent(story: Story) -> None:
     assert story.ssh("cat /run/mark") == "here\n"
 
 
+def test_a_volume_is_there_until_it_is_taken_away(story: Story) -> None:
+    story.client("volume create --size 1 data")
+    volume = story.client("volume show data")["id"]
+    eventually(lambda: story.client("volume show data")["status"] == "available", within_s=90)
+    story.client("server add volume web data")
+    disk = eventually(lambda: story.ssh("awk '$4 ~ /^vd[b-z]$/ { print $4 }' /proc/partitions").strip(), within_s=90)
+    story.ssh(f"mkfs.ext4 -q /dev/{disk} && mkdir -p /data && mount /dev/{disk} /data && echo kept > /data/file")
+    assert len(_loops(story)) == 2
+    agent = story.cloud.pid("agent")
+    os.kill(agent, signal.SIGKILL)
+    eventually(lambda: story.cloud.pid("agent") != agent, within_s=60)
+    assert story.ssh("sync; cat /data/file") == "kept\n"
+    story.client.text("server remove volume web data")
+    eventually(lambda: story.client("volume show data")["status"] == "available", within_s=90)
+    assert story.ssh(f"grep -c {disk} /proc/partitions /proc/mounts; true").split() == [
+        "/proc/partitions:0",
+        "/proc/mounts:0",
+    ]
+    assert len(_loops(story)) == 1
+    story.client.text(f"volume delete {volume}")
+
+
+def _loops(story: Story) -> list[str]:
+    """Loop devices over files of this cloud."""
+    files = [entry.read_text() for entry in Path("/sys/block").glob("loop*/loop/backing_file")]
+    return [file for file in files if str(story.cloud.directory) in file]
+
+
 def test_it_is_started_anew(story: Story) -> None:
     story.ssh("echo kept > /root/mark; echo lost > /run/mark")
     story.client.text("server reboot --hard web")
@@ -81,3 +110,6 @@ def test_nothing_is_left_of_deleted_servers(story: Story) -> None:
     instances = story.cloud.directory / "agents" / "instances"
     assert eventually(lambda: [entry.name for entry in instances.iterdir()] == ["_base"], within_s=60)
     assert real.taps_of(story.ports) == []
+    assert _loops(story) == []
+    mounts = Path("/proc/mounts").read_text()
+    assert str(instances) not in mounts
