@@ -60,6 +60,8 @@ def test_a_port_that_was_there_stays(running: Cloud) -> None:
     server = running.active()
     port = running.network.add_port()
     assert attach(running, server["id"], {"port_id": port["id"]}).status == 200
+    at_once = running.json("GET", f"/v2.1/servers/{server['id']}/os-interface/{port['id']}")["interfaceAttachment"]
+    assert at_once["port_id"] == port["id"]  # before Network knows whose it is
     running.until(lambda: port["id"] in running.hosts["node1"].ports())
     assert attach(running, server["id"], {"port_id": port["id"]}).status == 409
     detach(running, server["id"], port["id"])

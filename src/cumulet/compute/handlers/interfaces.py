@@ -58,7 +58,7 @@ def _port(call: Call[Compute], port_id: str) -> Port:
 def show(call: Call[Compute], server_id: str, port_id: str) -> Reply:
     row = _load(call, server_id, "show")
     port = _port(call, port_id)
-    if port["device_id"] != row.id:
+    if port["device_id"] != row.id and interfaces.vif_of(row, port["id"]) is None:  # plugged in, or about to be
         raise NotFound(f"Instance {row.id} does not have a port with id {port_id}")
     return Reply({"interfaceAttachment": _view(call, row, port)})
 
