@@ -1,12 +1,13 @@
 """CPU and time of the Image service's requests, through the real WSGI application and the real HTTP server.
 
     .venv/bin/python -m benchmarks.image [--images 1000] [--rounds 300] [--database URL] [--megabytes 256]
-        [--sparse 4096] [--state DIRECTORY] [--peer http://127.0.0.1:9292 --peer-token TOKEN]
+        [--sparse 4096] [--state DIRECTORY] [--peer http://127.0.0.1:9292 --peer-token TOKEN [--peer-pid PID]]
 
 The database must be empty; without `--database` it is an SQLite file, written durably. `--state` is where images are
 kept (a temporary directory otherwise): the disk decides over uploads. One line of JSON a figure: `cpu_ms` is processor
-time of a request, `wall_ms` the median a client waits, `rss_mb` the most memory the server held. `--peer` sends the
-same requests to another Image service (`peer_…`), whose processor time is not known here.
+time of a request, `wall_ms` the median a client waits, `cpu_s` processor time of a transfer, `rss_mb` the most memory
+the server held. `--peer` sends the same requests to another Image service (`peer_…`), whose processor time of transfers
+is told with the PID of its parent process.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from benchmarks.load import cpu_of
 from tests.image.process import serving
 from tests.image.support import Images
 
@@ -193,10 +195,8 @@ class Figures:
 
 
 def _cpu_s(pid: int | None) -> float:
-    if pid is None:
-        return 0.0
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Of a process and its children."""
+    return 0.0 if pid is None else cpu_of((pid,))
 
 
 def _resident_mb(pid: int | None) -> float:
@@ -244,6 +244,7 @@ def main() -> None:
     parser.add_argument("--state", type=Path)
     parser.add_argument("--peer")
     parser.add_argument("--peer-token", default="")
+    parser.add_argument("--peer-pid", type=int)
     given = parser.parse_args()
     peer = Peer(given.peer, given.peer_token) if given.peer else None
     with tempfile.TemporaryDirectory(dir=given.state) as directory:
@@ -259,7 +260,7 @@ def main() -> None:
             images.close()
         with serving(state / "served", "[file]\nfilesystem_thin_provisioning = true\n") as (port, pid):
             side = Transfers(("127.0.0.1", port), "member", pid)
-            sides = {"ours": side} | ({"peer": Transfers(peer.address, peer.token, None)} if peer else {})
+            sides = {"ours": side} | ({"peer": Transfers(peer.address, peer.token, given.peer_pid)} if peer else {})
             if given.megabytes:
                 transfers(sides, given.megabytes, given.times)
             if given.sparse:

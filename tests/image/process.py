@@ -23,6 +23,7 @@ def serving(state: Path, options: str = "", *, database_url: str | None = None) 
     ready, tell_ready = os.pipe()
     pid = os.fork()
     if pid == 0:
+        os.setsid()  # where the kernel shares processors out by sessions, it has its own as a real service has
         images = Images(database_url or f"sqlite:///{state / 'image.sqlite'}", state, options, durable=True)
         server.serve(
             {port: images.wsgi}, host=HOST, streaming={port}, ready=lambda: os.write(tell_ready, b"r") and None

@@ -122,13 +122,22 @@ def load(connection: Connection, ctx: Context, image_id: str, *, is_admin: bool,
     return Seen(image, visible(connection, ctx, image, is_admin=is_admin))
 
 
+def load_shown(connection: Connection, ctx: Context, image_id: str, *, is_admin: bool) -> Row[Any]:
+    """The row of `SHOWN` of an image. Raises NotFound as `load` does."""
+    row = connection.execute(_SHOWN_BY_ID, {"image_id": image_id}).first()
+    if row is None:
+        raise image_not_found(image_id)
+    visible(connection, ctx, row, is_admin=is_admin)
+    return row
+
+
 def load_any(connection: Connection, image_id: str, *, lock: bool = False) -> Image | None:
     """For jobs and the service itself, which act for nobody."""
     row = connection.execute(_LOCKED_BY_ID if lock else _BY_ID, {"image_id": image_id}).first()
     return None if row is None else of_row(row)
 
 
-def visible(connection: Connection, ctx: Context, image: Image, *, is_admin: bool) -> str | None:
+def visible(connection: Connection, ctx: Context, image: Image | Row[Any], *, is_admin: bool) -> str | None:
     """The caller's membership, None where it needs none. Raises NotFound for who may not know of the image."""
     if is_admin or image.owner is None or image.visibility in ("public", "community"):
         return None

@@ -52,8 +52,8 @@ def _collection(raw: dict[str, list[str]], found: list[bytes], marker: str | Non
 
 
 def show(call: Call[ImageService], image_id: str) -> Reply:
-    seen = access.show(call.service, Guard(call.service, call.ctx), image_id)
-    return Reply(shown.image(call.service, call.ctx, seen.image))
+    row = access.show_row(call.service, Guard(call.service, call.ctx), image_id)
+    return Reply(shown.rows(call.service, call.ctx, [row])[0])
 
 
 def create(call: Call[ImageService]) -> Reply:
