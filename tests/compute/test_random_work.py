@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 from collections.abc import Callable
@@ -13,9 +14,11 @@ from cumulet.kernel.jobs import LeaseLost
 from tests.compute.images import IMAGE_ID
 from tests.compute.support import Cloud
 
-_OPERATIONS = 60
+_OPERATIONS = int(os.environ.get("CUMULET_TEST_OPERATIONS", "60"))  # for each seed; 500 take minutes
 _SERVERS = 4
 _MOST = 8  # below the quota of ten, with those that are still being deleted
+RESCUE = "22222222-2222-4222-8222-222222222222"
+_STABLE = {"hw_rescue_bus": "virtio", "hw_rescue_device": "disk"}
 _DEATH = 0.08  # of each step of a job
 _SETTLED_S = 60.0
 
@@ -50,11 +53,12 @@ class Users:
         self.chance = chance
         self.ids: list[str] = []
         self.flavors = [cloud.flavor(ram=ram) for ram in (128, 256, 512)]
+        cloud.images.images[RESCUE] = cloud.images.images[IMAGE_ID] | {"id": RESCUE, **_STABLE}
+        self.spare = [cloud.volume.add() for _ in range(3)]
 
     def ask(self) -> None:
         if len(self.ids) < _SERVERS or (len(self.ids) < _MOST and self.chance.random() < 0.1):
-            wanted = {"imageRef": IMAGE_ID, "flavorRef": self.chance.choice(self.flavors)}
-            body = {"name": "any", "networks": "auto", **wanted}
+            body = {"name": "any", "networks": "auto", "flavorRef": self.chance.choice(self.flavors), **self._disks()}
             answer = self.cloud.call("POST", "/v2.1/servers", json={"server": body})
             assert answer.status in (202, 403), answer.body  # the quota counts those that are being deleted
             if answer.status == 202:
@@ -65,6 +69,9 @@ class Users:
             self.ids.remove(server_id)
             answer = self.cloud.call("DELETE", f"/v2.1/servers/{server_id}")
             assert answer.status in (204, 404)
+            return
+        if self.chance.random() < 0.15:
+            self._plug(server_id)
             return
         action, given = self.chance.choice(
             [
@@ -84,12 +91,31 @@ class Users:
                 ("unshelve", None),
                 ("rebuild", {"imageRef": IMAGE_ID}),
                 ("rescue", None),
+                ("rescue", {"rescue_image_ref": RESCUE}),
+                ("unrescue", None),
                 ("unrescue", None),
                 ("createImage", {"name": "copy"}),
             ]
         )
         answer = self.cloud.call("POST", f"/v2.1/servers/{server_id}/action", "admin", json={action: given})
         assert answer.status in (200, 202, 204, 400, 409), (action, answer.status, answer.body)
+
+    def _disks(self) -> dict[str, Any]:
+        """A root disk of its own for every second server, or a volume that goes with it."""
+        if self.chance.random() < 0.5:
+            return {"imageRef": IMAGE_ID}
+        root = {"source_type": "image", "destination_type": "volume", "uuid": IMAGE_ID, "volume_size": 1}
+        return {"block_device_mapping_v2": [root | {"boot_index": 0, "delete_on_termination": True}]}
+
+    def _plug(self, server_id: str) -> None:
+        """A volume in, or out."""
+        path = f"/v2.1/servers/{server_id}/os-volume_attachments"
+        volume_id = self.chance.choice(self.spare)
+        if self.chance.random() < 0.5:
+            answer = self.cloud.call("POST", path, json={"volumeAttachment": {"volumeId": volume_id}})
+        else:
+            answer = self.cloud.call("DELETE", f"{path}/{volume_id}")
+        assert answer.status in (202, 400, 404, 409), answer.body
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -103,12 +129,16 @@ def test_nothing_is_left_behind(running: Cloud, seed: int) -> None:
         running.until(lambda: _is_calm(running, users.chance.random() < 0.5), _SETTLED_S)
     running.until(lambda: _is_calm(running, True), _SETTLED_S)
     assert deaths.count > 0
+    _wait_for_volumes(running, users.ids)
     _require_order(running, users.ids)
     for server_id in users.ids:
         running.json("DELETE", f"/v2.1/servers/{server_id}", status=204)
     for server_id in users.ids:
         running.until(lambda server_id=server_id: running.is_gone(server_id), _SETTLED_S)  # type: ignore[misc]
     _require_order(running, [])
+    running.until(lambda: running.volume.attachments == {}, _SETTLED_S)
+    left = {key: one["status"] for key, one in running.volume.volumes.items() if one["size"] == 1}
+    assert left == dict.fromkeys(users.spare, "available")
 
 
 def _is_calm(cloud: Cloud, wanted: bool) -> bool:
@@ -117,6 +147,33 @@ def _is_calm(cloud: Cloud, wanted: bool) -> bool:
         return True
     shown = cloud.json("GET", "/v2.1/servers/detail?all_tenants=1", "admin")["servers"]
     return all(one["OS-EXT-STS:task_state"] is None and one["status"] != "BUILD" for one in shown)
+
+
+def _wait_for_volumes(cloud: Cloud, ids: list[str]) -> None:
+    """What is plugged in and out is no task of the server's, so nothing else says when it is done."""
+    try:
+        cloud.until(lambda: _attached(cloud) == _listed(cloud, ids), _SETTLED_S)
+    except AssertionError:
+        assert _attached(cloud) == _listed(cloud, ids)
+
+
+def _attached(cloud: Cloud) -> set[tuple[str, str, bool]]:
+    """(server, volume, whether a guest has it)"""
+    return {
+        (one["instance"], one["volume_id"], one["status"] == "attached") for one in cloud.volume.attachments.values()
+    }
+
+
+def _listed(cloud: Cloud, ids: list[str]) -> set[tuple[str, str, bool]]:
+    """The same as the servers and their hosts have it."""
+    found = set()
+    for server_id in ids:
+        host = cloud.show(server_id)["OS-EXT-SRV-ATTR:host"]
+        plugged = cloud.hosts[host].volumes(server_id) if host else {}
+        path = f"/v2.1/servers/{server_id}/os-volume_attachments"
+        for one in cloud.json("GET", path, version="2.88")["volumeAttachments"]:
+            found.add((server_id, one["volumeId"], one["volumeId"] in plugged))
+    return found
 
 
 def _require_order(cloud: Cloud, ids: list[str]) -> None:

@@ -82,7 +82,8 @@ def connect(job: Job, compute: Compute, row: Row[Any], host: str, token: str | N
 def _made(job: Job, compute: Compute, row: Row[Any], device: Row[Any], token: str | None) -> Row[Any]:
     if device.volume_id is not None:
         return device
-    made = volume.find(compute.session, device.id) if job.attempts > 1 else None
+    # Looked for in every run: one that waited or lost its lease counts as none, and may have asked already.
+    made = volume.find(compute.session, device.id)
     if made is None:
         if token is None:
             raise GiveUp("Whoever asked for the server is not known any more, so its volume cannot be made.")
@@ -135,7 +136,7 @@ def connect_one(job: Job, compute: Compute, device: Row[Any], host: str) -> Row[
 
 
 def reserve(job: Job, compute: Compute, device: Row[Any]) -> Row[Any]:
-    found = volume.attachments(compute.session, device.server_id, device.volume_id) if job.attempts > 1 else []
+    found = volume.attachments(compute.session, device.server_id, device.volume_id)
     made = found[0] if found else volume.attach(compute.session, device.volume_id, device.server_id)
     return _change(job, compute, device, attachment_id=made["id"])
 
