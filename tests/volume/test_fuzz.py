@@ -56,7 +56,7 @@ class World:
         self._ask("PUT", f"/os-quota-sets/{ADMIN_PROJECT}", {"quota_set": quotas})
         service = {"host": "node1@simulated", "binary": "cinder-volume"}
         self._ask("PUT", "/os-services/enable", service)
-        self._ask("PUT", "/os-services/thaw", service, 202)
+        self._ask("PUT", "/os-services/thaw", service, 200)
 
     def _ask(self, method: str, path: str, body: Any, status: int = 200) -> Any:
         return self.cloud.json(method, path, "admin", status=status, json=body)

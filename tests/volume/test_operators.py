@@ -83,14 +83,17 @@ def test_services_and_hosts(running: Cloud) -> None:
     running.available(size=3)
     assert running.call("PUT", "/os-services/disable", "admin", json={**named, "host": "x"}).status == 404
     assert running.call("PUT", "/os-services/freeze", "admin", json={"host": "x"}).status == 400
+    for reason in (None, " ", 5):
+        wrong = {**named, "disabled_reason": reason}
+        assert running.call("PUT", "/os-services/disable-log-reason", "admin", json=wrong).status == 400
     running.json("PUT", "/os-services/disable-log-reason", "admin", json=named)
     hosts = [each["host_name"] for each in running.json("GET", "/os-hosts", "admin")["hosts"]]
     assert "node1@simulated" not in hosts
     assert running.json("GET", "/scheduler-stats/get_pools", "admin") == {"pools": []}
     running.json("PUT", "/os-services/enable", "admin", json=named)
-    running.json("PUT", "/os-services/freeze", "admin", status=202, json=named)
+    running.json("PUT", "/os-services/freeze", "admin", json=named)
     assert running.json("GET", "/os-services?binary=cinder-volume", "admin")["services"][0]["frozen"] is True
-    running.json("PUT", "/os-services/thaw", "admin", status=202, json=named)
+    running.json("PUT", "/os-services/thaw", "admin", json=named)
     total = running.json("GET", "/os-hosts/node1@simulated", "admin")["host"][0]["resource"]
     assert (total["project"], total["volume_count"], total["total_volume_gb"]) == ("(total)", "1", "3")
     assert running.call("GET", "/os-services").status == 403

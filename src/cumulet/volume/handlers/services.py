@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import sqlalchemy.engine
+from msgspec import UNSET
 
 from cumulet.kernel.errors import BadRequest, NotFound
 from cumulet.kernel.http import Call, Reply
@@ -69,7 +70,9 @@ def _switch(*, disabled: bool, reasoned: bool = False) -> Callable[[Call[Volume]
         binary = given.binary or given.service
         if not binary:
             raise BadRequest("Missing required element: binary.")
-        reason = bodies.stripped(given.disabled_reason) if reasoned else None
+        reason = None
+        if reasoned and given.disabled_reason is not UNSET:
+            reason = bodies.stripped(given.disabled_reason)
         if reason == "":
             raise BadRequest("Missing required element 'disabled_reason' in request body.")
         changed = {"disabled": disabled, "disabled_reason": reason}
@@ -95,7 +98,7 @@ def _freezing(*, frozen: bool) -> Callable[[Call[Volume]], Reply]:
             services.freeze(call.service, host, frozen=frozen)
         except NotFound:
             raise BadRequest(f"No service found with host={host}") from None
-        return Reply(status=202)
+        return Reply(status=200)
 
     return run
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from cumulet.volume.bodies import Name, NonEmpty
 
@@ -11,7 +11,7 @@ class ServiceBody(Struct):
     host: NonEmpty
     binary: Name | None = None
     service: Name | None = None
-    disabled_reason: Name | None = None
+    disabled_reason: Name | UnsetType = UNSET  # left out is right; null is not
 
 
 class HostBody(Struct):
