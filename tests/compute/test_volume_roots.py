@@ -48,6 +48,18 @@ def test_a_rebuild_writes_the_image_onto_the_root_volume(running: Cloud) -> None
     assert running.volume.attachments == {} and running.volume.status(root) == "available"
 
 
+def test_it_is_resized_whatever_the_size_of_the_image_it_was_made_of(running: Cloud) -> None:
+    """Volume tells the size as text, and a flavor's root disk is nothing to a server that starts from a volume."""
+    facts = {"min_ram": "64", "min_disk": "3", "size": str(2 << 30), "image_id": IMAGE_ID}
+    root = running.volume.add(4, bootable="true", volume_image_metadata=facts)
+    running.add_host("node2")
+    server = running.settled(boot_from(running, volume_root(root))["id"])
+    running.act(server["id"], "resize", {"flavorRef": running.flavor(ram=256)})
+    assert running.settled(server["id"])["status"] == "VERIFY_RESIZE"
+    running.act(server["id"], "confirmResize", status=204)
+    running.until(lambda: running.show(server["id"])["status"] == "ACTIVE", 60)
+
+
 def test_a_stopped_server_is_stopped_after_it(running: Cloud) -> None:
     server, root = on_a_volume(running)
     running.act(server, "os-stop")

@@ -107,7 +107,8 @@ def _image(call: Call[Compute], image_id: str, flavor: Row[Any]) -> dict[str, An
 
 def _numbers(facts: dict[str, Any]) -> dict[str, int]:
     """Volume keeps an image's properties as text."""
-    return {name: int(facts.get(name) or 0) for name in ("min_ram", "min_disk")}
+    names = ("min_ram", "min_disk", *(["size"] if "size" in facts else []))
+    return {name: int(facts.get(name) or 0) for name in names}
 
 
 def _invalid(reason: str) -> BadRequest:

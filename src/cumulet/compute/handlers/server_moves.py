@@ -66,7 +66,7 @@ def _flavor(call: Call[Compute], connection: Connection, row: Row[Any], wanted: 
     server_parts.require_fit(
         servers.decode(row.image_properties) | {"status": "active", "id": row.image_id},
         ram_mb=new["ram"],
-        root_gb=new["disk"],
+        root_gb=new["disk"] if row.image_id is not None else 0,  # the volume's size is its own affair
     )
     return new
 
