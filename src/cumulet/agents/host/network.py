@@ -23,6 +23,8 @@ POLL_S: Final = 4.0
 _AGAIN_S: Final = 0.5
 _ANSWER_S: Final = 30.0
 _STOP_LOOK_S: Final = 0.25
+_PACE: Final = 3.0
+_SLOWEST_S: Final = 2.0
 
 
 class NetworkPart:
@@ -65,10 +67,14 @@ class NetworkPart:
         due = 0.0
         while not stop.is_set() and worker.is_alive():
             self._attention.clear()
+            started = time.monotonic()
             reached = self._pull()
+            answered = time.monotonic()
             if time.monotonic() >= due or self._has_news():
                 reached = self._report() and reached
                 due = time.monotonic() + self._report_s
+            # Changes that come thick are taken together: what is wanted takes the engine some time to say.
+            stop.wait(min(_PACE * (answered - started), _SLOWEST_S))
             self._rest(stop, self._poll_s if reached else _AGAIN_S)
         self._agent.stop()
         worker.join(_ANSWER_S)

@@ -31,11 +31,13 @@ def boot(job: Job, compute: Compute) -> None:
     row = _wanted(job, compute)
     if row is None:
         return
+    was_placed = row.host is not None
     place = _claim(job, compute, row)
     row = _wanted(job, compute)
     if row is None:
         return
-    vifs = ports.connect(compute, job, row, place.host, place.zone)
+    # Ports are made after the host is written down: who has no host yet has none of an interrupted run either.
+    vifs = ports.connect(compute, job, row, place.host, place.zone, is_new=not was_placed)
     has_volumes = disks.connect(job, compute, row, place.host, job.payload.get("token"))
     row = _spawning(job, compute, row, vifs)
     if row is None:

@@ -14,13 +14,16 @@ from cumulet.kernel.jobs import Job
 Vif = dict[str, Any]
 
 
-def connect(compute: Compute, job: Job, row: Row[Any], host: str, zone: str) -> list[Vif]:
-    """Have every requested port there and bound to the host; returns the server's VIFs in the order asked for."""
+def connect(compute: Compute, job: Job, row: Row[Any], host: str, zone: str, *, is_new: bool = False) -> list[Vif]:
+    """Have every requested port there and bound to the host; returns the server's VIFs in the order asked for.
+
+    `is_new`: no earlier run can have made any for it, so that nobody looks for them.
+    """
     wanted = job.payload["networks"]
     if not wanted:
         return []
     session = compute.session
-    present = {port["id"]: port for port in network.ports_of(session, row.id)}
+    present = {} if is_new else {port["id"]: port for port in network.ports_of(session, row.id)}
     binding = {"device_id": row.id, "device_owner": f"{network.OWNER}{zone}", "binding:host_id": host}
     own = {one["port"] for one in wanted if one["port"]}
     spare = [port for port in present.values() if port["id"] not in own]

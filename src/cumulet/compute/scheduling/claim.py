@@ -17,7 +17,7 @@ from cumulet.compute.tables import compute_nodes
 from cumulet.kernel.jobs import GiveUp, Retry
 
 _LOST_RACE_S = 0.2
-_SAMPLE = 50
+_SAMPLE = 32
 NO_VALID_HOST = "No valid host was found."
 
 
