@@ -21,7 +21,8 @@ import urllib3
 
 from cumulet import services
 
-TIMEOUT_S = 60
+TIMEOUT_S = 180
+"""A command takes a few seconds; beside many others that share two processors, a minute and more."""
 
 
 def free_offset() -> int:
@@ -64,7 +65,8 @@ class Cloud:
         return done
 
     def up(self, *options: str) -> str:
-        return self.run("up", "--detach", "--port-offset", str(self.offset), *self.options, *options).stdout
+        words = ("up", "--detach", "--port-offset", str(self.offset), *self.options, *options)
+        return self.run(*words).stdout
 
     def down(self, *options: str) -> str:
         return self.run("down", *options).stdout
@@ -102,7 +104,8 @@ class Cloud:
 
     def end(self) -> None:
         """Whatever a test did, nothing is left."""
-        self.run("down", "--purge", check=False)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.run("down", "--purge", check=False)
         for pid in left_behind(self.directory):
             os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.directory, ignore_errors=True)
