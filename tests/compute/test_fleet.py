@@ -136,6 +136,20 @@ def test_a_leftover_is_destroyed(cloud: Cloud, playing: Playing) -> None:
     assert list(playing.fleet.hypervisors[here].guests()) == [server["id"]]
 
 
+def test_a_refusal_tells_of_all_hosts_however_few_are_looked_at(cloud: Cloud, playing: Playing) -> None:
+    cloud.service.conf.set_override("max_placement_results", 7, group="scheduler")
+    large = cloud.settled(cloud.boot("admin", flavorRef=cloud.flavor(ram=100, disk=9000))["id"])
+    assert large["fault"]["message"].startswith(f"No valid host was found. {HOSTS} of {HOSTS} hosts lack 9,000 GB of")
+    apart = cloud.flavor()
+    specs = {"extra_specs": {"capabilities:colour": "green"}}
+    cloud.json("POST", f"/v2.1/flavors/{apart}/os-extra_specs", "admin", json=specs)
+    refused = cloud.settled(cloud.boot("admin", flavorRef=apart)["id"])
+    assert refused["fault"]["message"].startswith(
+        f"No valid host was found. Of {HOSTS} hosts 7 have room and were looked at, as many as [scheduler] "
+        "max_placement_results allows. ComputeCapabilitiesFilter removed 7: "
+    )
+
+
 def test_faults_and_delays_are_by_method() -> None:
     faults = Faults(
         delays={"spawn": 1.0, "*": 0.25}, spreads={"spawn": 0.5}, errors={"stop": "no", "*": "never"}, shares={"*": 0.0}

@@ -18,6 +18,8 @@ from cumulet.kernel.jobs import GiveUp, Retry
 
 _LOST_RACE_S = 0.2
 _SAMPLE = 32
+_PORTION = 5000  # of parameters in a statement
+_OTHERS = 1000  # providers that are no hosts
 NO_VALID_HOST = "No valid host was found."
 
 
@@ -99,7 +101,8 @@ def _refusal(compute: Compute, row: Row[Any], found: Found, wanted: dict[str, in
         total = _count(connection)
     if not found.seen:
         return _lack(compute, row, total, wanted)
-    return explanation.of_filters(total, found.seen, found.removed)
+    most = compute.conf.scheduler.max_placement_results
+    return explanation.of_filters(total, found.seen, found.removed, whole=len(found.requests) < most)
 
 
 def _named(compute: Compute, connection: Connection, wish: Wish) -> str | None:
@@ -182,12 +185,14 @@ def _held(compute: Compute, row: Row[Any]) -> Claimed | None:
 
 
 def _lack(compute: Compute, row: Row[Any], total: int, wanted: dict[str, int]) -> str:
+    """Counts every host, however many may be looked at for a server: what is said of all has to be true of all."""
     summaries: dict[str, Any] = {}
     for name in wanted:
-        found = placement.candidates(
-            compute.session, {name: 1}, required=[], limit=compute.conf.scheduler.max_placement_results
-        )
+        found = placement.candidates(compute.session, {name: 1}, required=[], limit=total + _OTHERS)
         summaries |= found["provider_summaries"]
+    hosts: list[Host] = []
+    parts = list(summaries.items())
     with compute.db.read() as connection:
-        hosts = look_up(compute, connection, row, summaries)
+        for start in range(0, len(parts), _PORTION):
+            hosts += look_up(compute, connection, row, dict(parts[start : start + _PORTION]))
     return explanation.of_lack(total, hosts, wanted)

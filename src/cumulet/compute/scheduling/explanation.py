@@ -39,9 +39,13 @@ def _distance(host: Host, wanted: dict[str, int]) -> float:
     return sum(max(0, amount - host.free.get(name, 0)) / amount for name, amount in wanted.items() if amount)
 
 
-def of_filters(total: int, seen: int, removed: list[tuple[str, dict[str, str]]]) -> str:
-    """Candidates there were, and the filters removed them all; the last one removed was the nearest miss."""
-    parts = [f"Of {total} {_hosts(total)} {seen} {'has' if seen == 1 else 'have'} room."]
+def of_filters(total: int, seen: int, removed: list[tuple[str, dict[str, str]]], *, whole: bool = True) -> str:
+    """Candidates there were, and the filters removed them all; the last one removed was the nearest miss.
+
+    `whole`: these were all that have room, and not as many as may be looked at.
+    """
+    looked = "" if whole else " and were looked at, as many as [scheduler] max_placement_results allows"
+    parts = [f"Of {total} {_hosts(total)} {seen} {'has' if seen == 1 else 'have'} room{looked}."]
     for name, refused in removed:
         reasons = Counter(refused.values())
         examples = []
