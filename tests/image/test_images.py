@@ -110,8 +110,11 @@ def test_a_body_that_is_not_an_object_is_refused(images: Images, body: bytes, se
     assert sentence in answer.body.decode()
 
 
-def test_errors_are_html_unless_json_is_preferred(images: Images) -> None:
-    page = images.call("GET", "/v2/images/nope")
+def test_errors_are_html_unless_json_is_preferred_and_plain_for_who_does_not_say(images: Images) -> None:
+    bare = images.call("GET", "/v2/images/nope")
+    assert bare.headers["content-type"] == "text/plain; charset=UTF-8"
+    assert bare.body == b"404 Not Found\n\nNo image found with ID nope\n\n   "
+    page = images.call("GET", "/v2/images/nope", headers={"Accept": "*/*"})
     assert page.headers["content-type"] == "text/html; charset=UTF-8"
     assert b"<h1>404 Not Found</h1>\n  No image found with ID nope<br /><br />" in page.body
     plain = images.call("GET", "/v2/images/nope", headers={"Accept": "application/json"})

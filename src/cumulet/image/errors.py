@@ -1,4 +1,6 @@
-"""Image's errors, in the forms its clients know: HTML unless JSON is preferred, plain text for who accepts neither."""
+"""Image's errors, in the forms its clients know: HTML unless JSON is preferred, plain text for who accepts neither or
+does not say.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +26,13 @@ def error_body(error: ApiError, request_id: str) -> dict[str, Any]:
 
 
 def error_form(req: falcon.Request, error: ApiError) -> tuple[str, bytes]:
-    accept = req.get_header("Accept") or "*/*"
+    accept = req.get_header("Accept") or ""
     as_html, as_json = _quality(accept, _HTML), _quality(accept, _JSON)
     if as_html and as_html >= as_json:
         return "text/html; charset=UTF-8", _page(error)
     if as_json:
         return _JSON, _encode(error_body(error, ""))
-    return "text/plain; charset=UTF-8", f"{error.status} {error.title}\n\n{error.message}\n\n\n   ".encode()
+    return "text/plain; charset=UTF-8", f"{error.status} {error.title}\n\n{error.message}\n\n   ".encode()
 
 
 def _page(error: ApiError) -> bytes:
