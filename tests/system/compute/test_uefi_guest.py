@@ -38,10 +38,10 @@ _MISSING = real.missing() or next(
 pytestmark = [
     pytest.mark.root,
     pytest.mark.qemu,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(_MISSING is not None, reason=str(_MISSING)),
 ]
-BOOT_S = 240
+BOOT_S = 400
 PROPERTIES = {
     "hw_firmware_type": "uefi",
     "hw_tpm_version": "2.0",
