@@ -109,7 +109,7 @@ def test_clones_and_backups_are_a_moments_picture(place: Path, machine: Machine)
     assert said(driver, 0) == 3
 
 
-def test_it_grows_after_a_snapshot_and_nothing_stays_open(place: Path, machine: Machine) -> None:
+def test_it_grows_after_a_snapshot(place: Path, machine: Machine) -> None:
     driver = driver_of(place, machine)
     attached(driver, machine)
     driver.create_snapshot(S, A)
