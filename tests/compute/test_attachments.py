@@ -101,6 +101,21 @@ def test_devices_follow_each_other(running: Cloud) -> None:
     assert attached(running, server["id"], third)["device"] == "/dev/vde"
 
 
+def test_a_volume_of_a_shelved_server_is_in_use_and_comes_with_it(running: Cloud) -> None:
+    server, volume, other = running.active(), running.volume.add(), running.volume.add()
+    running.act(server["id"], "shelve")
+    running.until(lambda: running.show(server["id"])["status"] == "SHELVED_OFFLOADED", 60)
+    for one in (volume, other):
+        assert attach(running, server["id"], one).status == 200
+    running.until(lambda: {running.volume.status(one) for one in (volume, other)} == {"in-use"}, 60)
+    detach(running, server["id"], other)
+    running.until(lambda: running.volume.status(other) == "available", 60)
+    running.act(server["id"], "unshelve")
+    assert running.settled(server["id"])["status"] == "ACTIVE"
+    assert list(running.hosts["node1"].volumes(server["id"])) == [volume]
+    assert running.volume.status(volume) == "in-use"
+
+
 def test_what_cannot_be_attached(running: Cloud) -> None:
     server, other = running.active(), running.active()
     volume = running.volume.add()

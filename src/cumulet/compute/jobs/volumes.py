@@ -87,7 +87,10 @@ def attach(job: Job, compute: Compute) -> None:
         if wanted(job, compute) is None:
             return
         tell(job, compute, row.host, "attach_volume", {"disk": disks.disk(device)})
-        volume.complete(compute.session, device.attachment_id)
+    elif device.attachment_id is None:
+        device = disks.reserve(job, compute, device)
+    # Of a server on no host (shelved), too: Volume then shows the volume as in use, which is what everybody waits for.
+    volume.complete(compute.session, device.attachment_id)
     _end(job, compute, device, _ATTACH)
 
 
