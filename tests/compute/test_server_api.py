@@ -150,3 +150,51 @@ def test_the_request_id_has_its_old_name_too(cloud: Cloud) -> None:
 def test_addresses_are_shown_in_their_shortest_form(cloud: Cloud) -> None:
     server_id = cloud.boot(accessIPv6="0000:0000:0000:0000:0000:babe:220.12.22.2")["id"]
     assert cloud.show(server_id)["accessIPv6"] == "::babe:dc0c:1602"
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "status"),
+    [
+        ("a", "2.93", 400),
+        ("ab", "2.90", 200),
+        ("ab", "2.89", 400),
+        ("a.b", "2.93", 400),
+        ("a.b", "2.94", 200),
+        ("a_b", "2.94", 200),
+        ("a", "2.94", 200),
+        ("a" * 64, "2.93", 400),
+        ("a" * 64, "2.94", 200),
+        ("", "2.94", 400),
+        ("a b", "2.94", 400),
+    ],
+)
+def test_host_names_by_microversion(cloud: Cloud, name: str, version: str, status: int) -> None:
+    path = f"/v2.1/servers/{cloud.boot()['id']}"
+    assert cloud.call("PUT", path, version=version, json={"server": {"hostname": name}}).status == status
+
+
+@pytest.mark.parametrize("address", [None, "", "x"])
+def test_an_access_address_is_one(cloud: Cloud, address: str | None) -> None:
+    path = f"/v2.1/servers/{cloud.boot()['id']}"
+    assert cloud.call("PUT", path, json={"server": {"accessIPv4": address}}).status == 400
+    cloud.boot(accessIPv4=address, status=400)
+
+
+def test_security_groups_are_those_of_ports(running: Cloud) -> None:
+    with_port, without = running.active(), running.active(networks="none")
+    assert with_port["security_groups"] == [{"name": "default"}]
+    assert "security_groups" not in without
+
+
+def test_usage_refuses_what_it_does_not_know_from_2_75_on(cloud: Cloud) -> None:
+    def ask(query: str, version: str) -> int:
+        return cloud.call("GET", f"/v2.1/os-simple-tenant-usage{query}", "admin", version).status
+
+    assert (ask("?zzz=1", "2.74"), ask("?zzz=1", "2.75"), ask("?detailed=1", "2.75")) == (200, 400, 200)
+    assert (ask("/project?detailed=1", "2.74"), ask("/project?detailed=1", "2.75")) == (200, 400)
+
+
+def test_console_tokens_before_2_31_were_of_one_kind(cloud: Cloud) -> None:
+    path = "/v2.1/os-console-auth-tokens/nothing"
+    assert cloud.call("GET", path, "admin", "2.30").status == 400
+    assert cloud.call("GET", path, "admin", "2.31").status == 404

@@ -14,7 +14,7 @@ from cumulet.compute.handlers import server_access
 from cumulet.compute.schemas.server_actions import Console, RemoteConsole, RemoteConsoleBody
 from cumulet.compute.service import Compute
 from cumulet.kernel.bus import BusError, RemoteError
-from cumulet.kernel.errors import BadRequest, Conflict, NotFound, Unauthorized
+from cumulet.kernel.errors import BadRequest, Conflict, NotFound
 from cumulet.kernel.http import Call, Reply
 
 _TYPES: Final = {"vnc": ("novnc", "xvpvnc"), "spice": ("spice-html5",), "serial": ("serial",), "mks": ("webmks",)}
@@ -101,10 +101,11 @@ def show_token(call: Call[Compute], token: str) -> Reply:
     call.service.policy.can(call.ctx, "os_compute_api:os-console-auth-tokens", {})
     with call.service.db.read() as connection:
         found = console_tokens.find(call.service, connection, token)
+    if call.version < (2, 31) and (found is None or found.console_type != "rdp-html5"):
+        # Only such consoles were told of then, and there are none any more.
+        raise BadRequest("The requested console type details are not accessible")
     if found is None:
         raise NotFound("Token not found")
-    if call.version < (2, 31) and found.console_type != "rdp-html5":
-        raise Unauthorized("The requested console type details are not accessible")
     shown = {
         "instance_uuid": found.server_id,
         "host": found.host,

@@ -102,8 +102,7 @@ def _require_version(call: Call[Compute], given: ServerFields) -> None:
             continue
         if call.version < SINCE.get(name, (0, 0)) or call.version > UNTIL.get(name, (99, 0)):
             raise BadRequest(f"Additional properties are not allowed ('{name}' was unexpected)")
-    if given.hostname is not UNSET and call.version < (2, 94) and (len(given.hostname) > 63 or "." in given.hostname):
-        raise BadRequest(f"Invalid input for field/attribute hostname. Value: {given.hostname}. It is no host name.")
+    server_parts.require_hostname(call, given.hostname)
 
 
 def _counts(given: ServerFields) -> tuple[int, int]:
@@ -209,8 +208,8 @@ def _row(
         "addresses": "[]",
         "volumes": disks.short(),
         "personality": msgspec.json.encode([] if given.personality is UNSET else given.personality).decode(),
-        "access_ip_v4": address_of("accessIPv4", given.access_ip_v4, 4),
-        "access_ip_v6": address_of("accessIPv6", given.access_ip_v6, 6),
+        "access_ip_v4": address_of("accessIPv4", given.access_ip_v4, 4) or None,
+        "access_ip_v6": address_of("accessIPv6", given.access_ip_v6, 6) or None,
         "root_device_name": "/dev/vda",
         "locked": False,
         "auto_disk_config": given.disk_config == "AUTO",

@@ -22,6 +22,8 @@ from cumulet.kernel.http import Call
 UUID: Final = re.compile(r"^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$")
 _PASSWORD: Final = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # noqa: S105 - its letters, no look-alikes
 _GB: Final = 1 << 30
+_LABEL: Final = re.compile(r"^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$")
+_LABEL_MOST: Final = 63
 
 
 def new_password() -> str:
@@ -34,6 +36,12 @@ def decoded(name: str, text: str) -> bytes:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
         raise BadRequest(f"Invalid input for field/attribute {name}. Value is not base64 encoded.") from None
+
+
+def require_hostname(call: Call[Compute], name: str | UnsetType) -> None:
+    """Raises BadRequest for a name that has dots, before 2.94 allows it."""
+    if name is not UNSET and call.version < (2, 94) and not (len(name) <= _LABEL_MOST and _LABEL.match(name)):
+        raise BadRequest(f"Invalid input for field/attribute hostname. Value: {name}. It is no host name.")
 
 
 def key_pair(connection: Connection, user_id: str, name: str | None) -> Row[Any] | None:
@@ -72,13 +80,15 @@ def require_quota(
             raise Forbidden("Personality file content exceeds maximum length")
 
 
-def image(call: Call[Compute], image_id: str, *, ram_mb: int, root_gb: int) -> dict[str, Any]:
-    """An image that a server of this size can start from. Raises BadRequest."""
+def image(
+    call: Call[Compute], image_id: str, *, ram_mb: int, root_gb: int, missing: str | None = None
+) -> dict[str, Any]:
+    """An image that a server of this size can start from. Raises BadRequest, for none with `missing`."""
     if not UUID.match(image_id):
         raise BadRequest("Invalid imageRef provided.")
     answer = peers.ask(call, "image", "GET", f"/v2/images/{image_id}")
     if answer.status in (403, 404):
-        raise BadRequest(f"Can not find requested image {image_id}")
+        raise BadRequest(missing or f"Can not find requested image {image_id}")
     found: dict[str, Any] = peers.require(answer)
     require_fit(found, ram_mb=ram_mb, root_gb=root_gb)
     return found

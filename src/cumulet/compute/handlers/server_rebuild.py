@@ -30,6 +30,7 @@ def rebuild(call: Call[Compute], server_id: str, given: Any) -> Reply:
             continue
         if call.version < REBUILD_SINCE.get(name, (0, 0)) or call.version > REBUILD_UNTIL.get(name, (99, 0)):
             raise BadRequest(f"Additional properties are not allowed ('{name}' was unexpected)")
+    server_parts.require_hostname(call, body.hostname)
     if body.user_data not in (UNSET, None):
         server_parts.decoded("user_data", str(body.user_data))
     with call.service.db.read() as connection:
@@ -39,7 +40,8 @@ def rebuild(call: Call[Compute], server_id: str, given: Any) -> Reply:
     image_id = body.image_ref.rstrip("/").rpartition("/")[2]
     size = servers.decode(row.flavor)
     on_volume = row.image_id is None
-    image = server_parts.image(call, image_id, ram_mb=size["ram"], root_gb=0 if on_volume else size["disk"])
+    root_gb, missing = 0 if on_volume else size["disk"], "Cannot find image for rebuild"
+    image = server_parts.image(call, image_id, ram_mb=size["ram"], root_gb=root_gb, missing=missing)
     attached = server_volumes.load(call, row.id)
     task, reimage = tasks.REBUILD, None
     if on_volume:

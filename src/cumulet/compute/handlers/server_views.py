@@ -123,7 +123,7 @@ def _extended(call: Call[Compute], row: Row[Any], seen: Rights, host_status: dic
         "os-extended-volumes:volumes_attached": server_pieces.volumes(row.volumes, plain=call.version < (2, 3)),
     }
     groups = server_pieces.security_groups(row.security_groups)
-    if groups is not None:
+    if groups is not None and row.addresses != "[]":  # they are those of its ports
         shown["security_groups"] = groups
     if seen.host:
         shown |= {

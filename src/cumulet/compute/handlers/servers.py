@@ -5,13 +5,13 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from sqlalchemy.engine import Row
 
 from cumulet.compute import views
 from cumulet.compute.bodies import read
 from cumulet.compute.domain import server_groups, server_states, servers, services
-from cumulet.compute.handlers import server_access, server_views
+from cumulet.compute.handlers import server_access, server_parts, server_views
 from cumulet.compute.handlers.server_filters import Query
 from cumulet.compute.schemas.servers import UpdateBody
 from cumulet.compute.service import Compute
@@ -67,6 +67,7 @@ def update(call: Call[Compute], server_id: str) -> Reply:
         raise BadRequest("Additional properties are not allowed ('description' was unexpected)")
     if given.hostname is not UNSET and call.version < (2, 90):
         raise BadRequest("Additional properties are not allowed ('hostname' was unexpected)")
+    server_parts.require_hostname(call, given.hostname)
     if given.pinned_availability_zone is not UNSET and call.version < (2, 104):
         raise BadRequest("Additional properties are not allowed ('pinned_availability_zone' was unexpected)")
     wanted = {
@@ -105,10 +106,10 @@ def _require_pin(row: Row[Any], wanted: str | None) -> None:
         raise Conflict(f"Instance {row.id} is in availability zone {row.availability_zone}, not in {wanted}.")
 
 
-def address_of(name: str, value: Any, version: int) -> Any:
-    """An access address in its shortest form; None to clear it, UNSET where none was given. Raises BadRequest."""
-    if not isinstance(value, str) or value == "":
-        return value if value is UNSET else None
+def address_of(name: str, value: str | UnsetType, version: int) -> str | UnsetType:
+    """An access address in its shortest form; UNSET where none was given. Raises BadRequest."""
+    if value is UNSET:
+        return UNSET
     try:
         address = ipaddress.ip_address(value)
         if address.version == version:

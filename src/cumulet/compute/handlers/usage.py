@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy.engine import Row
 
+from cumulet.compute import views
 from cumulet.compute.domain import services, usage
 from cumulet.compute.service import Compute
 from cumulet.kernel import clock
@@ -15,10 +16,13 @@ from cumulet.kernel.errors import BadRequest
 from cumulet.kernel.http import Call, Reply
 
 _WEEKS_S = 4 * 7 * 24 * 3600
+_SPAN, _PAGE = ("start", "end"), ("limit", "marker")
 
 
-def _period(call: Call[Compute]) -> tuple[int, int, bool]:
+def _period(call: Call[Compute], *allowed: str) -> tuple[int, int, bool]:
     """Start and end of the report (by default the last four weeks), and whether servers are listed."""
+    if call.version >= (2, 75):
+        views.require_known(call, allowed)
     query, now = call.query(), call.service.now()
     start = _time((query.get("start") or [""])[-1], now - _WEEKS_S * 1_000_000)
     stop = _time((query.get("end") or [""])[-1], now)
@@ -86,7 +90,7 @@ def _server(call: Call[Compute], row: Row[Any], lived: float, disk: int) -> dict
 
 def index(call: Call[Compute]) -> Reply:
     call.service.policy.can(call.ctx, "os_compute_api:os-simple-tenant-usage:list")
-    start, stop, listed = _period(call)
+    start, stop, listed = _period(call, *_SPAN, *_PAGE, "detailed")
     with call.service.db.read() as connection:
         found = usage.of_projects(connection, start, stop, None)
     return Reply({"tenant_usages": [_report(call, key, rows, start, stop, listed) for key, rows in found.items()]})
@@ -94,7 +98,7 @@ def index(call: Call[Compute]) -> Reply:
 
 def show(call: Call[Compute], project_id: str) -> Reply:
     call.service.policy.can(call.ctx, "os_compute_api:os-simple-tenant-usage:show", {"project_id": project_id})
-    start, stop, _ = _period(call)
+    start, stop, _ = _period(call, *_SPAN, *_PAGE)
     with call.service.db.read() as connection:
         found = usage.of_projects(connection, start, stop, project_id)
     rows = found.get(project_id)

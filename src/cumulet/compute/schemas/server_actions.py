@@ -19,8 +19,8 @@ class Rebuild(Struct, forbid_unknown_fields=True, kw_only=True):
     metadata: Metadata | UnsetType = UNSET
     preserve_ephemeral: bool = False
     disk_config: DiskConfig | UnsetType = field(name="OS-DCF:diskConfig", default=UNSET)
-    access_ip_v4: str | UnsetType | None = field(name="accessIPv4", default=UNSET)
-    access_ip_v6: str | UnsetType | None = field(name="accessIPv6", default=UNSET)
+    access_ip_v4: str | UnsetType = field(name="accessIPv4", default=UNSET)
+    access_ip_v6: str | UnsetType = field(name="accessIPv6", default=UNSET)
     personality: list[File] | UnsetType = UNSET
     description: Description | UnsetType | None = UNSET
     key_name: Annotated[str, Meta(min_length=1, max_length=255)] | UnsetType | None = UNSET

@@ -18,7 +18,7 @@ Uuid = Annotated[
     str, Meta(pattern=r"^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$")
 ]
 Hostname = Annotated[str, Meta(min_length=2, max_length=63, pattern=r"^[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]$")]
-Fqdn = Annotated[str, Meta(min_length=2, max_length=255, pattern=r"^[a-zA-Z0-9][a-zA-Z0-9.-]*[a-zA-Z0-9]$")]
+Fqdn = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-._]*$")]
 DiskConfig = Literal["AUTO", "MANUAL"]
 
 Versions = dict[str, tuple[int, int]]
@@ -104,8 +104,8 @@ class ServerFields(Struct, forbid_unknown_fields=True, kw_only=True):
     block_device_mapping_v2: list[BlockDevice] = []
     networks: list[Network] | Literal["auto", "none"] | UnsetType = UNSET
     disk_config: DiskConfig | UnsetType = field(name="OS-DCF:diskConfig", default=UNSET)
-    access_ip_v4: str | None = field(name="accessIPv4", default=None)
-    access_ip_v6: str | None = field(name="accessIPv6", default=None)
+    access_ip_v4: str | UnsetType = field(name="accessIPv4", default=UNSET)
+    access_ip_v6: str | UnsetType = field(name="accessIPv6", default=UNSET)
     personality: list[File] | UnsetType = UNSET
     availability_zone: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
     config_drive: bool | None = None
@@ -145,8 +145,8 @@ class CreateBody(Struct, forbid_unknown_fields=True):
 
 class Update(Struct, forbid_unknown_fields=True):
     name: Name | UnsetType = UNSET
-    access_ip_v4: str | UnsetType | None = field(name="accessIPv4", default=UNSET)
-    access_ip_v6: str | UnsetType | None = field(name="accessIPv6", default=UNSET)
+    access_ip_v4: str | UnsetType = field(name="accessIPv4", default=UNSET)
+    access_ip_v6: str | UnsetType = field(name="accessIPv6", default=UNSET)
     disk_config: DiskConfig | UnsetType = field(name="OS-DCF:diskConfig", default=UNSET)
     description: Description | UnsetType | None = UNSET
     hostname: Fqdn | UnsetType = UNSET
