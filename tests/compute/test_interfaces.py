@@ -190,6 +190,14 @@ def test_security_groups(running: Cloud) -> None:
     assert running.active(security_groups=[{"name": "web"}])["security_groups"] == [{"name": "web"}]
 
 
+def test_a_server_shows_the_security_groups_of_the_ports_it_was_given(running: Cloud) -> None:
+    running.network.groups |= {"db-id": "db"}
+    ports = [running.network.add_port(security_groups=groups) for groups in (["db-id"], [])]
+    guarded, open_to_all = (running.active(networks=[{"port": port["id"]}]) for port in ports)
+    assert guarded["security_groups"] == [{"name": "db"}]
+    assert "security_groups" not in open_to_all, "as on a network without port security"
+
+
 def test_network_information(running: Cloud) -> None:
     server = running.active()
     [port] = running.network.ports.values()

@@ -37,9 +37,9 @@ def boot(job: Job, compute: Compute) -> None:
     if row is None:
         return
     # Ports are made after the host is written down: who has no host yet has none of an interrupted run either.
-    vifs = ports.connect(compute, job, row, place.host, place.zone, is_new=not was_placed)
+    vifs, groups = ports.connect(compute, job, row, place.host, place.zone, is_new=not was_placed)
     has_volumes = disks.connect(job, compute, row, place.host, job.payload.get("token"))
-    row = _spawning(job, compute, row, vifs)
+    row = _spawning(job, compute, row, vifs, groups)
     if row is None:
         return
     guest = guests.describe(compute, row, admin_password=job.payload.get("admin_password"))
@@ -102,15 +102,15 @@ def _breaks_group(connection: Connection, row: Row[Any], place: Claimed, payload
     return hosts.count(place.host) >= wish.most_per_host
 
 
-def _spawning(job: Job, compute: Compute, row: Row[Any], vifs: list[ports.Vif]) -> Row[Any] | None:
-    """The server with its addresses, None when nobody wants it built any more."""
+def _spawning(job: Job, compute: Compute, row: Row[Any], vifs: list[ports.Vif], groups: list[str]) -> Row[Any] | None:
+    """The server with its addresses and security groups, None when nobody wants it built any more."""
     with compute.db.write() as connection:
         job.fence(connection)
         now = servers.load_any(connection, row.id, lock=True)
         if now is None or now.task_state == "deleting" or now.vm_state != "building":
             return None
-        addresses = servers.encode(vifs)
-        servers.change(connection, row.id, compute.now(), task_state="spawning", addresses=addresses)
+        network = {"addresses": servers.encode(vifs), "security_groups": servers.encode(groups)}
+        servers.change(connection, row.id, compute.now(), task_state="spawning", **network)
         return servers.load_any(connection, row.id)
 
 

@@ -14,14 +14,17 @@ from cumulet.kernel.jobs import Job
 Vif = dict[str, Any]
 
 
-def connect(compute: Compute, job: Job, row: Row[Any], host: str, zone: str, *, is_new: bool = False) -> list[Vif]:
-    """Have every requested port there and bound to the host; returns the server's VIFs in the order asked for.
+def connect(
+    compute: Compute, job: Job, row: Row[Any], host: str, zone: str, *, is_new: bool = False
+) -> tuple[list[Vif], list[str]]:
+    """Have every requested port there and bound to the host.
 
-    `is_new`: no earlier run can have made any for it, so that nobody looks for them.
+    Returns the server's VIFs in the order asked for, and the names of the security groups that they are in. `is_new`:
+    no earlier run can have made any port for it, so that nobody looks for them.
     """
     wanted = job.payload["networks"]
     if not wanted:
-        return []
+        return [], servers.decode(row.security_groups)
     session = compute.session
     present = {} if is_new else {port["id"]: port for port in network.ports_of(session, row.id)}
     binding = {"device_id": row.id, "device_owner": f"{network.OWNER}{zone}", "binding:host_id": host}
@@ -47,7 +50,18 @@ def connect(compute: Compute, job: Job, row: Row[Any], host: str, zone: str, *, 
                 port = network.create_port(session, _values(row, one, groups) | binding)
         found.append((one, port))
     networks = network.networks(session, [port["network_id"] for _, port in found])
-    return [addresses.vif(port, networks, tag=one.get("tag"), preserve=bool(one["port"])) for one, port in found]
+    vifs = [addresses.vif(port, networks, tag=one.get("tag"), preserve=bool(one["port"])) for one, port in found]
+    return vifs, _groups_of(compute, row, found)
+
+
+def _groups_of(compute: Compute, row: Row[Any], found: list[tuple[dict[str, Any], network.Port]]) -> list[str]:
+    """Those asked for, where all ports were made with them: not on a network without port security, for example."""
+    if all(port.get("security_groups") and not one["port"] for one, port in found):
+        names: list[str] = servers.decode(row.security_groups)
+        return names
+    ids = {group for _, port in found for group in port.get("security_groups", ())}
+    known = network.security_groups(compute.session, ids) if ids else {}
+    return sorted({one["name"] for one in known.values()})
 
 
 def _values(row: Row[Any], one: dict[str, Any], groups: list[str]) -> dict[str, Any]:
