@@ -131,7 +131,7 @@ def request(method: str, url: str, *, token: str | None = None, **rest: Any) -> 
     """One request on a connection of its own; urllib3's exceptions for no answer."""
     headers = {"X-Auth-Token": token} if token else {}
     with urllib3.PoolManager() as pool:
-        return pool.request(method, url, headers=headers, retries=False, timeout=10, **rest)
+        return pool.request(method, url, headers=headers, retries=False, timeout=60, **rest)
 
 
 def eventually(condition: Callable[[], Any], within_s: float = 10.0) -> Any:
