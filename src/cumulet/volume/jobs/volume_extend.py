@@ -28,13 +28,16 @@ def extend(job: Job, volume: Volume) -> None:
     key = backend.key_of(volume, row.encryption_key_id)
     given |= {} if key is None else {"key": key}
     done = backend.call(job, volume, row.host, "extend", given, timeout_s=backend.LONG_S)
-    if done.get("online"):
+    with volume.db.write() as connection:
+        now = volumes.load_any(connection, row.id, lock=True)
+        if now is not None and now.generation == job.payload["generation"]:
+            volumes.change(connection, row.id, volume.now(), size=job.payload["size"], growing_gb=0)
+    if done.get("online"):  # Compute asks what size it has now
         _tell_guests(volume, row)
     with volume.db.write() as connection:
         now = volumes.load_any(connection, row.id, lock=True)
         if now is not None and now.generation == job.payload["generation"]:
-            values = {"size": job.payload["size"], "growing_gb": 0, "status": job.payload["previous"]}
-            volumes.change(connection, row.id, volume.now(), **values)
+            volumes.change(connection, row.id, volume.now(), status=job.payload["previous"])
         job.complete(connection)
 
 
