@@ -282,6 +282,25 @@ def test_a_long_job_keeps_its_lease(cloud: Cloud) -> None:
     assert (row.state, runs) == ("done", [1])
 
 
+def test_a_job_that_its_handler_ended_is_not_taken_from_it(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
+    cloud.add_server("s1")
+    returned = threading.Event()
+
+    @cloud.registry.handler("build")
+    def build(job: Job, container: Any) -> None:
+        with cloud.db.write() as conn:
+            cloud.set_server(conn, job.subject, "ACTIVE")
+            job.complete(conn)
+        time.sleep(1.5)  # leases are renewed meanwhile
+        returned.set()
+
+    with cloud.engine(lease_s=0.6):
+        cloud.until_over(cloud.enqueue("build"))
+        assert returned.wait(30)
+
+    assert [record.message for record in caplog.records if "taken from" in record.message] == []
+
+
 def test_a_stopping_engine_lets_its_jobs_finish(cloud: Cloud) -> None:
     started = threading.Event()
 

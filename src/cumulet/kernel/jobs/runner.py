@@ -172,7 +172,8 @@ class ServiceRunner:
             if renew:
                 running = [run.job.row for run in self._runs.values()]
                 gone = self._store.renew(conn, running, now + lease_us)
-                lost = {key for key, run in self._runs.items() if run.job.id in gone}
+                # One whose handler has ended it has no lease either, and only has to return.
+                lost = {key for key, run in self._runs.items() if run.job.id in gone and not run.job.completed}
             if free > 0:
                 token = self._owner.token()
                 kinds = self._registry.kinds()
