@@ -80,7 +80,7 @@ def _require_root_for(
 def _rebuilt(call: Call[Compute], row: Row[Any], password: str) -> Reply:
     with call.service.db.read() as connection:
         groups = server_groups.of_server(connection, row.id) if call.version >= (2, 71) else None
-        states = services.host_states(call.service, connection) if call.version >= (2, 75) else {}
+        states = services.host_states(call.service, connection, [row.host]) if call.version >= (2, 75) else {}
     seen = server_views.rights(call, row.project_id)
     shown = server_views.detailed(call, row, seen, states, extended=False, groups=groups)
     shown.pop("OS-EXT-SRV-ATTR:user_data", None)
