@@ -1,0 +1,81 @@
+"""A real guest's volume while it is used: a file on its host, snapshots and clones of what was flushed, growth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from cumulet.agents.compute.folders import Record
+from tests.system.cloud import eventually, request
+from tests.system.compute import real
+from tests.system.compute.story import Story, told
+
+_MISSING = real.missing(client=True)
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.qemu,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(_MISSING is not None, reason=str(_MISSING)),
+]
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    images = real.guest_images()
+    if isinstance(images, str):
+        pytest.skip(images)
+    with told(tmp_path_factory.mktemp("real"), images) as made:
+        yield made
+
+
+def attached(story: Story, name: str) -> str:
+    """The device that the volume is in the guest."""
+    story.client(f"server add volume web {name}")
+    eventually(lambda: story.client(f"volume show {name}")["status"] == "in-use", within_s=60)
+    volume_id = story.client(f"volume show {name}")["id"]
+    look = f"grep -l {volume_id[:20]} /sys/block/vd*/serial | cut -d/ -f4"
+    return "/dev/" + str(eventually(lambda: story.ssh(look).strip(), within_s=60))
+
+
+def snapshot_of_used(story: Story, name: str, snapshot: str) -> None:
+    """By the API: the client does not send its own --force."""
+    shown = story.client(f"volume show {name}")
+    wanted = {"volume_id": shown["id"], "name": snapshot, "force": True}
+    url = f"{story.cloud.url('volume')}/v3/{shown['os-vol-tenant-attr:tenant_id']}/snapshots"
+    answer = request("POST", url, token=story.cloud.login(), json={"snapshot": wanted})
+    assert answer.status == 202, answer.data
+
+
+def opened(story: Story) -> list[str]:
+    """What the guest's definition says of its volumes' files."""
+    [file] = (story.cloud.directory / "agents" / "instances").glob("*/guest.json")
+    drives = msgspec.json.decode(file.read_bytes(), type=Record).drives
+    return [str(drive.node["file"].get("filename")) for drive in drives if drive.volume_id is not None]
+
+
+def test_its_volume_is_a_file_that_snapshots_and_clones_follow(story: Story) -> None:
+    story.client("volume create --size 1 data")
+    eventually(lambda: story.client("volume show data")["status"] == "available", within_s=60)
+    device = attached(story, "data")
+    [path] = opened(story)
+    assert Path(path).suffix == ".qcow2"
+    story.ssh(f"mkfs.ext4 -q {device} && mount {device} /mnt && echo then > /mnt/file && sync")
+    snapshot_of_used(story, "data", "taken")
+    eventually(lambda: story.client("volume snapshot show taken")["status"] == "available", within_s=60)
+    story.ssh("echo now > /mnt/file && sync")
+    assert opened(story) == [path]
+    story.client("volume create --snapshot taken past")
+    eventually(lambda: story.client("volume show past")["status"] == "available", within_s=60)
+    other = attached(story, "past")
+    assert story.ssh(f"mkdir -p /tmp/past && mount {other} /tmp/past && cat /tmp/past/file /mnt/file") == "then\nnow\n"
+    story.client.text("--os-volume-api-version 3.42 volume set --size 2 data")
+    size = f"blockdev --getsize64 {device}"
+    eventually(lambda: story.ssh(size).strip() == str(2 << 30), within_s=60)
+    story.ssh("umount /mnt /tmp/past")
+    story.client.text("server remove volume web data")
+    eventually(lambda: story.client("volume show data")["status"] == "available", within_s=90)
+    device = attached(story, "data")
+    assert story.ssh(f"mount {device} /mnt && cat /mnt/file && umount /mnt") == "now\n"
