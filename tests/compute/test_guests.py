@@ -136,3 +136,13 @@ def test_a_guest_on_its_way_is_left_alone(running: Cloud) -> None:
     running.act(server["id"], "confirmResize", status=204)
     running.until(lambda: running.show(server["id"])["status"] == "ACTIVE")
     assert guests.reconcile(running.service, {source: {server["id"]: 4}}) == {source: [server["id"]]}
+
+
+def test_a_move_that_ends_while_a_report_is_read_costs_no_guest(running: Cloud) -> None:
+    """The server was elsewhere when the report was first looked at, and its move is over when moves are."""
+    from cumulet.compute.domain import guests
+
+    server = running.active()["id"]
+    host = running.show(server)["OS-EXT-SRV-ATTR:host"]
+    with running.service.db.read() as connection:
+        assert guests._leftovers(connection, [(host, server), ("elsewhere", server)]) == {"elsewhere": [server]}

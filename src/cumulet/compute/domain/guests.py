@@ -68,14 +68,21 @@ def _leftovers(connection: Connection, strange: list[tuple[str, str]]) -> dict[s
     for start in range(0, len(strange), _IN_PLACES):
         some = strange[start : start + _IN_PLACES]
         ids = list({server_id for _, server_id in some})
-        known = set(connection.execute(sa.select(table.c.id).where(table.c.id.in_(ids))).scalars())
+        # In this order: a move that ended before it was looked at has entered the server's host before that.
         moving = _under_way(connection, ids)
+        homes = _homes(connection, ids)
         for host, server_id in some:
-            if server_id not in known:
+            if server_id not in homes:
                 log.warning("host %s has guest %s, of which the database knows nothing", host, server_id)
-            elif (host, server_id) not in moving:
+            elif (host, server_id) not in moving and homes[server_id] != host:
                 gone.setdefault(host, []).append(server_id)
     return gone
+
+
+def _homes(connection: Connection, ids: list[str]) -> dict[str, str | None]:
+    """The host of each server as it is now, None for one that is deleted or on none."""
+    query = sa.select(table.c.id, table.c.host, table.c.deleted).where(table.c.id.in_(ids))
+    return {row.id: None if row.deleted else row.host for row in connection.execute(query)}
 
 
 def _under_way(connection: Connection, ids: list[str]) -> set[tuple[str, str]]:
