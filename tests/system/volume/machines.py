@@ -83,6 +83,10 @@ class Machine:
         """64 KiB of this byte, as the guest would write and flush them."""
         self._io(f"write -f -P {byte} {block * 64}k 64k")
 
+    def write_part(self, byte: int, block: int) -> None:
+        """The third 4 KiB of a block."""
+        self._io(f"write -f -P {byte} {block * 64 + 8}k 4k")
+
     def _io(self, what: str) -> None:
         """On the device, so that it goes the way that a guest's requests go."""
         line = f'qemu-io -d /machine/peripheral/{self.record.drives[0].id}/virtio-backend "{what}"'

@@ -94,6 +94,28 @@ def test_it_is_a_file_and_keeps_its_name_through_snapshots(place: Path, machine:
     assert len(driver._layers.all()) == 1
 
 
+def test_what_is_written_in_part_keeps_the_rest(place: Path, machine: Machine) -> None:
+    """QEMU reads the rest of a cluster from the layer below: from what was there, by whatever name it knows it."""
+    driver = driver_of(place, machine)
+    attached(driver, machine)
+    for block in range(8):
+        machine.write(1, block)
+    for turn, snapshot in enumerate((S, T, f"{T}-2", f"{T}-3")):
+        if turn == 2:
+            machine.end()
+            machine.start()
+        driver.create_snapshot(snapshot, A)
+        machine.write_part(2 + turn, turn)
+    machine.end()
+    driver.disconnect(A, "one")
+    for block in range(8):
+        part = bytes([2 + block if block < 4 else 1]) * 4096
+        rest = b"\1" * BLOCK
+        assert read(driver, A, block * BLOCK, BLOCK) == rest[:8192] + part + rest[12288:], f"block {block}"
+    assert said(driver, 0, S) == 1
+    assert [said(driver, block, T) for block in range(1, 8)] == [1] * 7
+
+
 def test_clones_and_backups_are_a_moments_picture(place: Path, machine: Machine) -> None:
     driver = driver_of(place, machine)
     attached(driver, machine)

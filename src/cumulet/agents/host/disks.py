@@ -18,9 +18,9 @@ class GuestDisks:
     def __init__(self, disks: OpenDisks) -> None:
         self._disks = disks
 
-    def switch(self, path: Path, below: Path) -> None:
+    def switch(self, path: Path, over: Path, below: Path, name: Callable[[], None]) -> None:
         with _said():
-            self._disks.switch(path, below)
+            self._disks.switch(path, over, below, name)
 
     def hand_over(self, path: Path, connection: dict[str, Any], ready: Callable[[], None]) -> bool:
         with _said():

@@ -265,9 +265,12 @@ class OpenDisks(Protocol):
     Repeating a call is right. Raises InUse when the guest cannot be told.
     """
 
-    def switch(self, path: Path, below: Path) -> None:
-        """`path` is a new layer upon what had that name before and is called `below` now: have the guest that opened
-        it then flush and write to the new one. A guest that is off, and none at all, is right: it opens `path`."""
+    def switch(self, path: Path, over: Path, below: Path, name: Callable[[], None]) -> None:
+        """`over` is a new layer upon `path`, which is also called `below`: have the guest that opened `path` flush and
+        go on in `over`, then call `name`, which gives it the name `path`.
+
+        A guest that is off, and none at all, is right. `name` raises when somebody still writes to `below`.
+        """
 
     def hand_over(self, path: Path, connection: dict[str, Any], ready: Callable[[], None]) -> bool:
         """Have the guest use `connection` instead of `path`, now and at every later start. False: no guest of this host

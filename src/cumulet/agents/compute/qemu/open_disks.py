@@ -38,23 +38,44 @@ class OpenDisks:
 
     # -- a new layer -----------------------------------------------------------------------------------------------
 
-    def switch(self, path: Path, below: Path) -> None:
-        with self._guest_of(lambda node: _file_of(node) == str(path)) as found:
-            if found is None or found.drive.node["read-only"] or processes.pid_of(found.directory) is None:
+    def switch(self, path: Path, over: Path, below: Path, name: Callable[[], None]) -> None:
+        """The definition first: a guest that ends now is started upon the new layer, which shows everything."""
+        with self._guest_of(lambda node: _file_of(node) in (str(path), str(over))) as found:
+            if found is None:
+                name()
                 return
-            with processes.monitor(found.directory) as monitor:
-                block = devices.block_of(monitor, found.drive.id)
-                if block is None:  # it is about to be plugged in, and opens the new layer then
-                    _forget(monitor, str(found.drive.node["node-name"]))
-                elif Path(block["image"].get("backing-filename") or "/").name != below.name:
-                    monitor.ask(
-                        "blockdev-snapshot-sync",
-                        node_name=block["node-name"],
-                        snapshot_file=str(path),
-                        snapshot_node_name=f"o{below.stem}"[:31],
-                        format="qcow2",
-                        mode="existing",
-                    )
+            try:
+                if not found.drive.node["read-only"] and processes.pid_of(found.directory) is not None:
+                    self._go_on_in(found, over, below)
+            except (MonitorError, OSError):
+                # Whether it has gone on all the same is told by who still writes to the old one.
+                name()
+            else:
+                name()
+            finally:
+                self._open_as(found, path)
+
+    def _go_on_in(self, found: _Found, over: Path, below: Path) -> None:
+        with processes.monitor(found.directory) as monitor:
+            block = devices.block_of(monitor, found.drive.id)
+            if block is None:  # it is about to be plugged in, and opens the new layer then
+                _forget(monitor, str(found.drive.node["node-name"]))
+            elif Path(block["image"].get("backing-filename") or "/").name != below.name:
+                self._open_as(found, over)
+                monitor.ask(
+                    "blockdev-snapshot-sync",
+                    node_name=block["node-name"],
+                    snapshot_file=str(over),
+                    snapshot_node_name=f"o{over.stem}"[:31],
+                    format="qcow2",
+                    mode="existing",
+                )
+
+    def _open_as(self, found: _Found, path: Path) -> None:
+        """The file that the guest's definition names from now on."""
+        node = found.drive.node
+        if _file_of(node) != str(path):
+            self._enter(found, {**node, "file": {**node["file"], "filename": str(path)}})
 
     # -- an export instead -----------------------------------------------------------------------------------------
 

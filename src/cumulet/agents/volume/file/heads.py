@@ -2,9 +2,12 @@
 
 Each change is entered into the record before it is begun, and finished by whoever looks next (`settled`).
 
-A head that a guest has open as a file keeps its name when a layer is put on top of it; what was there gets another one.
-So whatever names the file, a guest's definition above all, names the newest layer at any moment, also when the guest
-is off or is started again meanwhile.
+A head that a guest has open as a file keeps its name when a layer is put on top of it; what was there gets another
+one. So a guest's definition names the newest layer at any time, also when the guest is off or is started again.
+
+The name changes hands after QEMU has gone on in the new layer, not before: it opens what it wrote to so far anew, to
+read only, and by the name that it knows. For the same reason the new layer, which it knows by its first name
+(`opened`), is called so again when it is frozen itself.
 """
 
 from __future__ import annotations
@@ -57,7 +60,8 @@ class Heads:
         if record.attachments and not (follows if as_file else self._exports.is_alive(volume_id)):
             self.must_be_still(volume_id, record)
             raise InUse(f"Volume {volume_id} is attached, and nothing tells its guest of a snapshot.")
-        record.pending = Pending(new_name("qcow2"), snapshot_id, keeps_name=as_file)
+        layer = (record.opened if as_file else None) or new_name("qcow2")
+        record.pending = Pending(layer, snapshot_id, new_name("qcow2") if as_file else None)
         frozen = record.pending.layer if as_file else record.head
         self._records.put(volume_id, record)
         self._settle(volume_id, record)
@@ -76,9 +80,10 @@ class Heads:
         pending = record.pending
         if pending is None:
             return
-        if pending.keeps_name:
+        if pending.over is not None:
             frozen, head = pending.layer, record.head
-            self._cover(volume_id, record, frozen)
+            self._cover(volume_id, record, frozen, pending.over)
+            record.opened = pending.over
         else:
             frozen, head = record.head, self._layers.overlay(record.head, record.size_gb, pending.layer)
             self._switch_export(volume_id, record, head)
@@ -94,19 +99,25 @@ class Heads:
             self._give_up(volume_id, record)
             raise InUse(f"A guest writes to volume {volume_id}.")
 
-    def _cover(self, volume_id: str, record: Record, frozen: str) -> None:
+    def _cover(self, volume_id: str, record: Record, frozen: str, over: str) -> None:
         head = self._layers.path(record.head)
-        self._layers.cover(record.head, frozen, record.size_gb)
-        try:
-            if self._disks is not None:
-                self._disks.switch(head, self._layers.path(frozen))
+        self._layers.prepare(record.head, frozen, over, record.size_gb)
+
+        def name() -> None:
             if self._layers.is_open(frozen):
                 raise InUse(f"A guest writes to volume {volume_id}, and nothing tells it of a snapshot.")
+            self._layers.rename(over, record.head, frozen)
+
+        try:
+            if self._disks is None:
+                name()
+            else:
+                self._disks.switch(head, self._layers.path(over), self._layers.path(frozen), name)
         except Refused:
-            if not self._layers.is_open(record.head):  # nobody writes to the new layer: it can be taken off again
-                self._layers.uncover(record.head, frozen)
+            if self._layers.forget(record.head, frozen, over):
                 self._give_up(volume_id, record)
             raise
+        self._layers.path(over).unlink(missing_ok=True)
 
     def _give_up(self, volume_id: str, record: Record) -> None:
         record.pending = None

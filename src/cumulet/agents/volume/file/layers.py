@@ -64,30 +64,34 @@ class Layers:
 
         return self._made(layer, make)
 
-    def cover(self, head: str, frozen: str, size_gb: int) -> None:
-        """Put a new layer on top of `head` under this very name; what was there is called `frozen` from now on. At each
-        moment there is a file `head` that shows everything. Repeating it is right."""
+    def prepare(self, head: str, frozen: str, over: str, size_gb: int) -> None:
+        """Call what `head` is `frozen` too, and make a new layer `over` upon it. Repeating it is right."""
         top, below = self.path(head), self.path(frozen)
         if not below.exists():
             below.hardlink_to(top)
             sync_directory(self.folder)
-        if not top.samefile(below):
+        if top.samefile(below):
+            self.overlay(frozen, size_gb, over)
+
+    def rename(self, over: str, head: str, frozen: str) -> None:
+        """Call `over` what `head` was, in one step. It keeps its own name until somebody takes that away."""
+        if not self.path(head).samefile(self.path(frozen)):
             return
-
-        def make(path: Path) -> None:
-            size = str(size_gb * GIB)
-            qemu.img("create", "-q", "-u", "-f", "qcow2", "-b", frozen, "-F", format_of(frozen), path, size)
-
-        self._made(head, make)
-
-    def uncover(self, head: str, frozen: str) -> None:
-        """Take back what `cover` did, while nobody has written to the new layer."""
         aside = self.folder / f"{_ASIDE}{os.getpid()}-{head}"
-        aside.hardlink_to(self.path(frozen))
+        aside.unlink(missing_ok=True)
+        aside.hardlink_to(self.path(over))
         aside.replace(self.path(head))
-        aside.unlink(missing_ok=True)  # still there when both were the same file
+        sync_directory(self.folder)
+
+    def forget(self, head: str, frozen: str, over: str) -> bool:
+        """Take back what `prepare` did. False when that is too late: somebody writes to the new layer, or it is the
+        head."""
+        if not self.path(head).samefile(self.path(frozen)) or self.is_open(over):
+            return False
+        self.path(over).unlink()
         self.path(frozen).unlink()
         sync_directory(self.folder)
+        return True
 
     def copy(
         self,

@@ -23,11 +23,12 @@ class Frozen(msgspec.Struct):
 
 class Pending(msgspec.Struct):
     """A step that was begun: writing is to go on in `layer`, and what is there now becomes `snapshot_id` (None: it is
-    only shared with a clone). `keeps_name`: the new layer gets the head's name, what is there now is called `layer`."""
+    only shared with a clone). With `over` the new layer has this name until it gets the head's, and what is there now
+    is called `layer`."""
 
     layer: str
     snapshot_id: str | None = None
-    keeps_name: bool = False
+    over: str | None = None
 
 
 class Moving(msgspec.Struct):
@@ -47,13 +48,14 @@ class Record(msgspec.Struct):
     attachments: dict[str, str] = {}
     pending: Pending | None = None
     moving: Moving | None = None
+    opened: str | None = None  # what a guest that follows has the head open as, where that is another name
     grows: bool = False  # the file is to have `size_gb` as soon as nobody has it open
 
     def layers(self) -> set[str]:
         """Those it needs, without what they stand upon."""
         needed = {self.head, *(frozen.layer for frozen in self.snapshots.values())}
         if self.pending is not None:
-            needed.add(self.pending.layer)
+            needed |= {self.pending.layer, *([self.pending.over] if self.pending.over else [])}
         return needed | ({self.moving.of, self.moving.to} if self.moving is not None else set())
 
     def frozen(self, snapshot_id: str) -> Frozen:
