@@ -56,6 +56,7 @@ def boot(job: Job, compute: Compute) -> None:
         raise GiveUp(f"Host {place.host} could not build the guest: {error}") from None
     if has_volumes:
         disks.complete(job, compute, row)
+        disks.let_go(job, compute, row)  # of a host that an interrupted run had chosen
     _finish(job, compute, row, place)
 
 

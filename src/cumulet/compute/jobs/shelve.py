@@ -118,6 +118,7 @@ def _build(work: Work) -> None:
         guest |= {"image_id": image_id, "image": image.show(work.compute.session, image_id)}
     work.ask(place.host, "spawn", _BUILD_S, guest=guest)
     disks.complete(work.job, work.compute, row)
+    disks.let_go(work.job, work.compute, row)  # of a host that an interrupted run had chosen
 
 
 def _unshelving_failed(job: Job, compute: Compute, connection: Connection, reason: str) -> None:
