@@ -16,8 +16,8 @@ from tests.compute.support import Cloud
 
 _OPERATIONS = int(os.environ.get("CUMULET_TEST_OPERATIONS", "60"))  # for each seed; 500 take minutes
 _VOLUMES = os.environ.get("CUMULET_TEST_RANDOM_VOLUMES") == "1"
-"""Whether servers start from volumes and have others plugged in and out. Not by default: about one walk in five still
-ends with a reservation too many, or a volume that the server lists and its guest has not (docs/compute-attachments.md)."""
+"""Whether servers start from volumes and have others plugged in and out. Not by default: about one walk in five ends
+with a reservation too many, or a volume that the server lists and its guest has not (docs/compute-attachments.md)."""
 _SERVERS = 4
 _MOST = 8  # below the quota of ten, with those that are still being deleted
 RESCUE = "22222222-2222-4222-8222-222222222222"
