@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.compute.attaching import boot_from, delete, volume_root
 from tests.compute.images import IMAGE_ID
 from tests.compute.support import Cloud
-from tests.compute.test_attachments import boot_from, delete, volume_root
 
 OTHER = "22222222-2222-4222-8222-222222222222"
 

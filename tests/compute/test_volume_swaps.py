@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.compute.attaching import attached, delete, listed
 from tests.compute.support import Cloud
-from tests.compute.test_attachments import attached, delete, listed
 
 
 def prepared(cloud: Cloud, *, moves: bool = False) -> tuple[str, str, str]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.system.cloud import Cloud, a_cloud
+from tests.system.compute import real
+from tests.system.compute.story import Story, told
 
 
 @pytest.fixture(scope="module")
@@ -15,6 +17,16 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A running cloud that tests leave running."""
     with a_cloud(tmp_path_factory.mktemp("cloud")) as made:
         made.up()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """A cloud with one real server, for modules marked REAL_SERVER."""
+    images = real.guest_images()
+    if isinstance(images, str):  # the reason for which there are none
+        pytest.skip(images)
+    with told(tmp_path_factory.mktemp("real"), images) as made:
         yield made
 
 

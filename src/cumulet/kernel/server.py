@@ -119,7 +119,7 @@ class _Scheduler(CallbackScheduler):
     """Hands a request over as it is; Granian's own makes a task of an event loop of it."""
 
     def __new__(cls, loop: Loop, bridge: Bridge) -> _Scheduler:
-        # Entering and leaving tasks is what there is nothing to do for.
+        # Entering and leaving tasks is what there is nothing to do for. Granian's stubs leave out its `__new__`.
         return super().__new__(cls, loop, bridge, None, _nothing, _nothing)  # type: ignore[call-arg]
 
     def __init__(self, loop: Loop, bridge: Bridge) -> None:

@@ -6,7 +6,6 @@ in a child process that dies right before its n-th step, for every n there is.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,10 +21,10 @@ from cumulet.agents.volume.file.driver import FileDriver
 from cumulet.agents.volume.protocols import Volume
 from cumulet.agents.volume.transfer import short_folder
 from tests.agents.volume.backends import ELSEWHERE, GIB, digest, file_options, pattern, read, write
+from tests.agents.volume.killing import Counted, killed_before
 
 A, B, C = "aaaaaaaa-0000", "bbbbbbbb-0000", "cccccccc-0000"
 S, T = "5aaaaaaa-0000", "7aaaaaaa-0000"
-_KILLED = 9
 
 
 class Change(NamedTuple):
@@ -124,38 +123,9 @@ def prepare(folder: Path, options: dict[str, Any]) -> None:
     (folder / "image").write_bytes(pattern("image", 1 << 20))
 
 
-def killed_before(step: int, act: Callable[[], Any]) -> bool:
-    """Run it in a child that dies right before its n-th step; False when it came to its end."""
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            _count_steps(step)
-            act()
-            status = 0
-        finally:
-            os._exit(status)
-    _, ended = os.waitpid(pid, 0)
-    code = os.waitstatus_to_exitcode(ended)
-    assert code in (0, _KILLED), f"the change failed with {code}"
-    return code == _KILLED
-
-
-def _count_steps(last: int) -> None:
-    """In the child only: nothing is put back."""
-    done = 0
-
-    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
-        def step(*args: Any, **rest: Any) -> Any:
-            nonlocal done
-            done += 1
-            if done == last:
-                os._exit(_KILLED)
-            return function(*args, **rest)
-
-        return step
-
+def steps(counted: Counted) -> None:
     qemu.run = counted(qemu.run)
+    # In a child that ends: mypy is right everywhere else.
     Daemon.ask = counted(Daemon.ask)  # type: ignore[method-assign]
     Path.replace = counted(Path.replace)  # type: ignore[method-assign]
     Path.rename = counted(Path.rename)  # type: ignore[method-assign]
@@ -175,7 +145,7 @@ def test_killed_at_every_step(name: str, format_: str, place: Path) -> None:
         folder = place / str(step)
         copy_tree(place / "ground", folder)
         here = file_options(folder, **options)
-        if not killed_before(step, lambda here=here: change.make(FileDriver(here))):  # type: ignore[misc]
+        if not killed_before(step, lambda here=here: change.make(FileDriver(here)), steps):  # type: ignore[misc]
             break
         driver = FileDriver(here)
         if name not in ("delete", "delete_snapshot", "unmanage", "revert"):
@@ -223,7 +193,7 @@ def test_a_snapshot_of_a_volume_in_use_killed_at_every_step(place: Path) -> None
         with NbdDevice(Path(disk.socket or ""), disk.export or "") as client:
             client.write(0, pattern("flushed"))
             client.flush()
-            done = not killed_before(step, lambda here=here: FileDriver(here).create_snapshot(S, A))  # type: ignore[misc]
+            done = not killed_before(step, lambda here=here: FileDriver(here).create_snapshot(S, A), steps)  # type: ignore[misc]
             again = FileDriver(here)
             again.upkeep()
             again.create_snapshot(S, A)

@@ -9,11 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 from tests.system.client import OpenStack
 from tests.system.cloud import Cloud, a_cloud, eventually
 from tests.system.compute import real
 
 BOOT_S: Final = 240
+_MISSING = real.missing(client=True)
+REAL_SERVER = [
+    pytest.mark.root,
+    pytest.mark.qemu,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(_MISSING is not None, reason=str(_MISSING)),
+]
+"""Marks of a module whose tests share the fixture `story`."""
 USER_DATA: Final = "#!/bin/sh\necho told by user data > /root/told\n"
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,24 +17,9 @@ from websockets.sync.client import connect
 from tests.browser import chromium
 from tests.system.cloud import eventually
 from tests.system.compute import real, screens
-from tests.system.compute.story import BOOT_S, Story, told
+from tests.system.compute.story import BOOT_S, REAL_SERVER, Story
 
-_MISSING = real.missing(client=True)
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.qemu,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(_MISSING is not None, reason=str(_MISSING)),
-]
-
-
-@pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    images = real.guest_images()
-    if isinstance(images, str):
-        pytest.skip(images)
-    with told(tmp_path_factory.mktemp("real"), images) as made:
-        yield made
+pytestmark = REAL_SERVER
 
 
 def test_one_can_log_in_with_the_key(story: Story) -> None:

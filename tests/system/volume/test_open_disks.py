@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from cumulet.agents.volume.protocols import Connector as Who
 from cumulet.agents.volume.protocols import InUse, Volume
 from cumulet.agents.volume.transfer import short_folder
 from tests.agents.volume.backends import ELSEWHERE, GIB, HERE, file_options, read
+from tests.agents.volume.killing import Counted, killed_before
 from tests.system.volume.machines import Machine, host_of
 
 pytestmark = pytest.mark.skipif(
@@ -27,7 +27,6 @@ pytestmark = pytest.mark.skipif(
 )
 A, B, S, T = "aaaaaaaa-0000-4000-8000-000000000000", "bbbbbbbb-0000", "5aaaaaaa-0000", "7aaaaaaa-0000"
 BLOCK = 1 << 16
-_KILLED = 9
 
 
 @pytest.fixture
@@ -229,36 +228,9 @@ def test_without_a_guest_that_can_be_told_nothing_changes(place: Path, machine: 
 # -- killed at every step ----------------------------------------------------------------------------------------------
 
 
-def killed_before(step: int, act: Callable[[], Any]) -> bool:
-    """Run it in a child that dies right before its n-th step; False when it came to its end."""
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            _count_steps(step)
-            act()
-            status = 0
-        finally:
-            os._exit(status)
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    assert code in (0, _KILLED), f"it failed with {code}"
-    return code == _KILLED
-
-
-def _count_steps(last: int) -> None:
-    """In the child only: nothing is put back. Questions change nothing, so they are no steps."""
-    done = 0
-
-    def counted(function: Callable[..., Any], is_step: Callable[..., bool] = lambda *_: True) -> Callable[..., Any]:
-        def step(*args: Any, **rest: Any) -> Any:
-            nonlocal done
-            done += is_step(*args)
-            if done == last:
-                os._exit(_KILLED)
-            return function(*args, **rest)
-
-        return step
-
+def steps(counted: Counted) -> None:
+    """Questions change nothing, so they are no steps."""
+    # In a child that ends: mypy is right everywhere else.
     Monitor.execute = counted(Monitor.execute, lambda _, name, *__: not name.startswith("q"))  # type: ignore[method-assign]
     qemu.run = counted(qemu.run, lambda argv, *_: "info" not in argv)
     for name in ("replace", "unlink", "hardlink_to"):
@@ -288,7 +260,7 @@ def test_killed_at_every_step(place: Path, what: str) -> None:
             else:
                 driver.connect(A, "two", ELSEWHERE, "rw")
 
-        done = not killed_before(step, act)
+        done = not killed_before(step, act, steps)
         machine.write(2, 1)
         if step % 2:
             machine.end()

@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from cumulet.agents.compute.folders import Record
 from tests.system.cloud import eventually, request
-from tests.system.compute import real
-from tests.system.compute.story import Story, told
+from tests.system.compute.story import REAL_SERVER, Story
 
-_MISSING = real.missing(client=True)
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.qemu,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(_MISSING is not None, reason=str(_MISSING)),
-]
-
-
-@pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    images = real.guest_images()
-    if isinstance(images, str):
-        pytest.skip(images)
-    with told(tmp_path_factory.mktemp("real"), images) as made:
-        yield made
+pytestmark = REAL_SERVER
 
 
 def attached(story: Story, name: str) -> str:

@@ -8,7 +8,8 @@ import socket
 from collections.abc import Set
 from pathlib import Path
 
-from cumulet.agents.compute import hypervisors, login
+from cumulet.agents import login
+from cumulet.agents.compute import hypervisors
 from cumulet.agents.compute import options as compute_options
 from cumulet.agents.compute.agent import Agent as ComputeAgent
 from cumulet.agents.compute.consoles.proxy import ConsoleProxy, pages
@@ -59,7 +60,7 @@ def compute_part(bus: Bus, host: str, state_dir: Path, settings: Settings) -> Pa
 
 def console_part(settings: Settings) -> Part:
     conf = compute_options.read(settings.files_of("nova"))
-    tokens = Tokens(lambda: login.session(settings, conf))
+    tokens = Tokens(lambda: login.session(settings, conf, "nova"))
     origins = conf.console.allowed_origins
     proxies = {
         settings.port(compute_options.NOVNC_PORT): ConsoleProxy(tokens, pages=pages(), allowed_origins=origins),
@@ -77,7 +78,7 @@ def leave_compute(host: str, state_dir: Path, settings: Settings) -> None:
 def _hypervisor(host: str, state_dir: Path, settings: Settings) -> hypervisors.RealHypervisor:
     conf = compute_options.read(settings.files_of("nova"))
     config = compute_options.host_config(conf, state_dir, host=host, prefix=prefix_of(settings))
-    return hypervisors.make(config, Glance(lambda: login.session(settings, conf)))
+    return hypervisors.make(config, Glance(lambda: login.session(settings, conf, "nova")))
 
 
 def metadata_of(settings: Settings) -> dict[str, object]:

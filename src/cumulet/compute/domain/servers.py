@@ -34,6 +34,7 @@ _NOT_LISTED = frozenset(
     )
 )
 _LISTED = [column.name for column in servers.columns if column.name not in _NOT_LISTED]
+# The columns are the table's, which types cannot follow.
 Listed: Any = namedtuple("Listed", _LISTED)  # type: ignore[misc]
 """A server as detailed lists have it."""
 Brief: Any = namedtuple("Brief", ["id", "name"])

@@ -84,6 +84,7 @@ class ConsoleProxy:
             reach, proof = self._tokens.redeem(token, client)
         except Refused as error:
             return _plain(http.HTTPStatus.FORBIDDEN, str(error))
+        # The library's connection is one object from here to `_handle`, and has no place for what is ours.
         connection.reach = reach  # type: ignore[attr-defined]
         connection.proof = (cookie, proof)  # type: ignore[attr-defined]
         return None
