@@ -37,6 +37,8 @@ def down(
     if settings is not None:
         agent.leave(settings)  # an agent that was killed could not
     if purge:
+        if settings is not None:
+            agent.purge(settings)  # before the files are gone that say which processes serve volumes
         for directory in {paths.state, paths.config, paths.logs, paths.run}:
             shutil.rmtree(directory, ignore_errors=True)
         typer.echo("Everything it kept is deleted.")

@@ -57,3 +57,12 @@ def leave(settings: Settings) -> None:
     from cumulet.agents.host import process
 
     process.leave(settings)
+
+
+def purge(settings: Settings) -> None:
+    """After `leave`, when the cloud's volumes go too: what serves them ends."""
+    if not (settings.paths.state / "volumes").exists():
+        return
+    from cumulet.agents.host import volume
+
+    volume.purge(settings)

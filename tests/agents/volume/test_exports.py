@@ -12,12 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from cumulet.agents.volume import options
 from cumulet.agents.volume.connector import Connector, LocalDisk
 from cumulet.agents.volume.daemon import Daemon
 from cumulet.agents.volume.devices.nbd import NbdDevice
 from cumulet.agents.volume.file.driver import FileDriver
 from cumulet.agents.volume.protocols import InUse, Volume
 from cumulet.agents.volume.transfer import short_folder
+from cumulet.kernel.settings import Settings
+from cumulet.processes import agent as agents
 from tests.agents.volume.backends import ELSEWHERE, GIB, HERE, file_options, pattern, read, write
 
 pytestmark = pytest.mark.skipif(
@@ -199,3 +202,21 @@ def test_guests_of_the_same_host_over_a_unix_socket(short: Path) -> None:
     driver.disconnect(A, "one")
     assert read(driver, A, 0) == pattern("y")
     assert read(driver, A, 0, snapshot_id=S) == pattern("x")
+
+
+def test_a_purged_cloud_serves_nothing(tmp_path: Path) -> None:
+    settings = Settings(state_dir=str(tmp_path / "a-directory-whose-path-is-too-long-for-sockets"))
+    agents.purge(settings)
+    folder = settings.paths.state / "volumes"
+    folder.mkdir(parents=True)
+    agents.purge(settings)
+    conf = options.load([])
+    driver = options.drivers_of(conf, "node1", folder)["file"]
+    driver.create(Volume(A, 1))
+    driver.connect(A, "one", ELSEWHERE, "rw")
+    exports, outside = options.exports_of(conf, "file", folder), options.exports_folder(folder, "file")
+    assert exports.is_alive(A)
+    assert not outside.is_relative_to(tmp_path)
+    agents.purge(settings)
+    assert not exports.is_alive(A)
+    assert not outside.exists()

@@ -18,7 +18,7 @@ def volume_part(bus: Bus, host: str, settings: Settings, disks: OpenDisks | None
     from cumulet.agents.volume import login, options
 
     conf = options.load(settings.files_of("cinder"))
-    folder = settings.paths.state / "volumes"
+    folder = _folder(settings)
     return Agent(
         bus,
         host,
@@ -27,6 +27,19 @@ def volume_part(bus: Bus, host: str, settings: Settings, disks: OpenDisks | None
         backups=options.repository_of(conf, folder, lambda: login.session(settings, conf)),
         availability_zone=conf.storage_availability_zone,
     )
+
+
+def purge(settings: Settings) -> None:
+    """End what this machine serves of its volumes, which lies outside the cloud's directory where its path is long."""
+    from cumulet.agents.volume import options
+
+    conf, folder = options.load(settings.files_of("cinder")), _folder(settings)
+    for name in options.names_of(conf):
+        options.exports_of(conf, name, folder).purge()
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.paths.state / "volumes"
 
 
 def simulated_volume_part(bus: Bus, host: str, folder: Path) -> Agent:

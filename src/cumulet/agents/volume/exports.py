@@ -222,6 +222,12 @@ class Exports:
             Daemon(folder).stop()
             shutil.rmtree(folder, ignore_errors=True)
 
+    def purge(self) -> None:
+        """End them all, and leave no directory behind."""
+        for one in self._folder.iterdir() if self._folder.exists() else ():
+            self.close(one.name)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
     # -- while clients use it --------------------------------------------------------------------------------------
 
     def switch(self, volume_id: str, overlay: Path) -> None:

@@ -78,18 +78,21 @@ def load(files: Sequence[Path | str]) -> cfg.ConfigOpts:
     return conf
 
 
+def names_of(conf: cfg.ConfigOpts) -> Sequence[str]:
+    """The back ends of this host."""
+    return conf.enabled_backends or [DEFAULT_BACKEND]
+
+
 def drivers_of(
     conf: cfg.ConfigOpts, host: str, state_dir: Path, disks: OpenDisks | None = None
 ) -> Mapping[str, VolumeDriver]:
     """A driver for each back end. One that cannot work is there too, and says why."""
-    names = conf.enabled_backends or [DEFAULT_BACKEND]
-    return {name: _driver(conf, name, host, state_dir, disks) for name in names}
+    return {name: _driver(conf, name, host, state_dir, disks) for name in names_of(conf)}
 
 
 def states_of(conf: cfg.ConfigOpts) -> Mapping[str, str | None]:
     """Why each back end cannot work on this host; None for those that can. Makes nothing."""
-    names = conf.enabled_backends or [DEFAULT_BACKEND]
-    return {name: _trouble(_section(conf, name), name) for name in names}
+    return {name: _trouble(_section(conf, name), name) for name in names_of(conf)}
 
 
 def _section(conf: cfg.ConfigOpts, name: str) -> Any:
@@ -130,7 +133,7 @@ def _driver(conf: cfg.ConfigOpts, name: str, host: str, state_dir: Path, disks: 
         name=name,
         host=host,
         folder=folder,
-        exports_folder=_exports_folder(state_dir, name),
+        exports_folder=exports_folder(state_dir, name),
         volume_backend_name=backend_name,
         format=section.volume_format or ("qcow2" if section.nfs_qcow2_volumes else "raw"),
         shared=section.volumes_shared,
@@ -145,20 +148,26 @@ def _driver(conf: cfg.ConfigOpts, name: str, host: str, state_dir: Path, disks: 
     return FileDriver(options, disks)
 
 
-def _lvm(conf: cfg.ConfigOpts, section: Any, name: str, host: str, state_dir: Path) -> LvmDriver:
-    exports = Exports(
-        _exports_folder(state_dir, name),
+def exports_of(conf: cfg.ConfigOpts, name: str, state_dir: Path) -> Exports:
+    """What a back end serves to other hosts."""
+    section = _section(conf, name)
+    return Exports(
+        exports_folder(state_dir, name),
         address=section.target_ip_address or conf.my_ip,
         first_port=section.nbd_first_port,
         tls=section.nbd_tls,
     )
+
+
+def _lvm(conf: cfg.ConfigOpts, section: Any, name: str, host: str, state_dir: Path) -> LvmDriver:
+    exports = exports_of(conf, name, state_dir)
     backend_name = section.volume_backend_name or name
     return LvmDriver(
         name=name, host=host, group=section.volume_group, volume_backend_name=backend_name, exports=exports
     )
 
 
-def _exports_folder(state_dir: Path, name: str) -> Path:
+def exports_folder(state_dir: Path, name: str) -> Path:
     """In the cloud's directory, or where sockets with a volume's id in their path are not too long for the system."""
     folder = state_dir / "exports" / name
     if len(str(folder)) <= _LONGEST_FOLDER:
