@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from cumulet.simulator.volume import Faults
 from tests.volume.support import IMAGE_ID, MISSING, PROJECT, Cloud
 
@@ -44,6 +46,44 @@ def test_volumes_of_snapshots_volumes_and_images(running: Cloud) -> None:
     running.json("DELETE", f"/volumes/{source['id']}?cascade=true", status=202)
     running.until(lambda: running.is_gone(source["id"]))
     assert running.is_gone(snapshot["id"], "snapshots")
+
+
+def test_an_image_of_a_server_on_a_volume_stands_for_its_snapshot(running: Cloud) -> None:
+    running.images.data[IMAGE_ID] = b"image data"
+    source = running.available(imageRef=IMAGE_ID)
+    body = {"snapshot": {"volume_id": source["id"], "name": "snapshot for image"}}
+    snapshot = running.json("POST", "/snapshots", status=202, json=body)["snapshot"]
+    running.settled(snapshot["id"], "snapshots")
+    image_id = _image_of_a_server(running, snapshot["id"])
+    restored = running.available(imageRef=image_id)
+    assert (restored["snapshot_id"], restored["bootable"]) == (snapshot["id"], "true")
+    assert restored["volume_image_metadata"]["image_id"] == IMAGE_ID
+    wanted = {"volume": {"size": 1, "imageRef": image_id}}
+    older = running.call("POST", "/volumes", version="3.45", json=wanted).json()["volume"]
+    assert older["snapshot_id"] is None
+    running.json("DELETE", f"/snapshots/{snapshot['id']}", status=202)
+    running.until(lambda: running.is_gone(snapshot["id"], "snapshots"))
+    assert running.create(imageRef=image_id, status=404)["message"] == (
+        f"Nova specific image is found, but boot volume snapshot id:{snapshot['id']} not found."
+    )
+
+
+def test_block_devices_of_an_image_that_say_nothing_are_no_snapshot(running: Cloud) -> None:
+    running.images.data[IMAGE_ID] = b"image data"
+    for devices in ("{", "5", '["x"]', '[{"source_type": "snapshot", "boot_index": 0}]', '[{"boot_index": 0}]'):
+        running.images.images[IMAGE_ID]["block_device_mapping"] = devices
+        assert running.available(imageRef=IMAGE_ID)["snapshot_id"] is None
+
+
+def _image_of_a_server(running: Cloud, snapshot_id: str) -> str:
+    """As Compute makes it: without data, and with the snapshot that its servers' volumes are made from."""
+    devices = [
+        {"source_type": "blank", "boot_index": -1, "snapshot_id": None},
+        {"source_type": "snapshot", "boot_index": 0, "snapshot_id": snapshot_id},
+    ]
+    facts = {"id": MISSING, "size": 0, "bdm_v2": "True", "block_device_mapping": json.dumps(devices)}
+    running.images.images[MISSING] = running.images.images[IMAGE_ID] | facts
+    return MISSING
 
 
 def test_what_cannot_be_made_says_why(running: Cloud) -> None:

@@ -6,6 +6,8 @@ import re
 from typing import Any, Final
 from urllib.parse import quote
 
+import msgspec
+
 from cumulet.kernel.client import Response, Session, Unreachable
 from cumulet.kernel.context import Context
 from cumulet.kernel.errors import BadRequest, Forbidden, NotFound, ServiceUnavailable
@@ -41,6 +43,17 @@ def show_or_missing(volume: Volume, ctx: Context, image_id: str) -> Image:
         return show(volume, ctx, image_id)
     except BadRequest:
         raise NotFound(f"Image {image_id} could not be found.") from None
+
+
+def boot_snapshot(image: Image) -> str | None:
+    """The snapshot that a server made from this image starts from: Compute's images of servers on volumes have no data,
+    only this. None for all other images."""
+    try:
+        devices = msgspec.json.decode(image.get("block_device_mapping") or "[]")
+        found = [one for one in devices if one.get("source_type") == "snapshot" and one.get("boot_index") == 0]
+        return str(found[0]["snapshot_id"]) if found else None
+    except (msgspec.DecodeError, TypeError, AttributeError, KeyError):
+        return None  # a property that anybody may write
 
 
 def create(volume: Volume, ctx: Context, values: Image) -> Image:

@@ -36,6 +36,8 @@ class Request(msgspec.Struct, kw_only=True):
     snapshot_id: str | None = None
     source_volid: str | None = None
     image_id: str | None = None
+    of_servers_too: bool = False
+    """Whether an image of a server on a volume stands for that server's snapshot (microversion 3.46)."""
     backup_id: str | None = None
     group_id: str | None = None
     scheduler_hints: dict[str, Any] = {}
@@ -57,6 +59,8 @@ def create(volume: Volume, ctx: Context, request: Request) -> Row[Any]:
     """The volume, `creating`. Raises NotFound, BadRequest, OverLimit."""
     image = images.show(volume, ctx, request.image_id) if request.image_id else None
     with volume.db.write() as connection:
+        if image is not None and (snapshot_id := _boot_snapshot(connection, ctx, image)) and request.of_servers_too:
+            request, image = msgspec.structs.replace(request, image_id=None, snapshot_id=snapshot_id), None
         source = _source(connection, ctx, request, image)
         size = _size(request, source)
         type_row = _type(volume, connection, ctx, request, source, image)
@@ -161,6 +165,17 @@ def _source(connection: Connection, ctx: Context, request: Request, image: dict[
     if image is not None:
         return _from_image(image, request.size)
     return _Source()
+
+
+def _boot_snapshot(connection: Connection, ctx: Context, image: dict[str, Any]) -> str | None:
+    """The snapshot that an image of a server on a volume stands for. Raises NotFound when that is gone."""
+    snapshot_id = images.boot_snapshot(image)
+    if snapshot_id is None:
+        return None
+    row = connection.execute(sa.select(snapshots.c.project_id).where(snapshots.c.id == snapshot_id)).first()
+    if row is None or (row.project_id != ctx.project_id and not ctx.is_admin):
+        raise NotFound(f"Nova specific image is found, but boot volume snapshot id:{snapshot_id} not found.")
+    return snapshot_id
 
 
 def _from_snapshot(connection: Connection, ctx: Context, snapshot_id: str) -> _Source:

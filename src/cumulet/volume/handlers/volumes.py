@@ -141,6 +141,7 @@ def _request(call: Call[Volume]) -> volume_create.Request:
         snapshot_id=given.snapshot_id,
         source_volid=given.source_volid,
         image_id=given.imageRef or given.image_id or None,
+        of_servers_too=call.version >= (3, 46),
         backup_id=given.backup_id if call.version >= (3, 47) else None,
         group_id=(given.group_id if call.version >= (3, 13) else None) or given.consistencygroup_id,
         scheduler_hints=hints or {},
