@@ -84,7 +84,29 @@ def test_migration_moves_the_bytes(cloud: Cloud) -> None:
     answer = cloud.act(volume["id"], "os-volume_upload_image", {"image_name": "copy"})["os-volume_upload_image"]
     cloud.settled(volume["id"])
     assert cloud.images.data[answer["image_id"]].startswith(b"precious")
-    assert cloud.act(volume["id"], "os-migrate_volume", {"host": "moon@x#y"}, "admin", status=400)
+    refusal = cloud.act(volume["id"], "os-migrate_volume", {"host": "moon@x#y"}, "admin", status=400)
+    assert refusal["badRequest"]["message"] == "Invalid host: No available service named 'moon@x#y'"
+
+
+def test_a_volume_with_snapshots_stays_where_they_are(cloud: Cloud) -> None:
+    """In the original's words, for a migration and for a retype that needs one."""
+    cloud.add_host("node1")
+    cloud.add_host("node2")
+    cloud.start_engine()
+    _type(cloud, "elsewhere", volume_backend_name="none")
+    volume = cloud.available()
+    cloud.json("POST", "/snapshots", status=202, json={"snapshot": {"volume_id": volume["id"]}})
+    here = volume["os-vol-host-attr:host"]
+    for host in (here, here.replace("node1", "nodeX").replace("node2", "node1").replace("nodeX", "node2")):
+        refusal = cloud.act(volume["id"], "os-migrate_volume", {"host": host}, "admin", status=400)
+        assert refusal["badRequest"]["message"] == (
+            f"Invalid volume: Volume {volume['id']} status must be available or in-use, must not be migrating, have "
+            f"snapshots, be replicated, be part of a group and destination host/cluster must be different than the "
+            f"current one"
+        )
+    cloud.act(volume["id"], "os-retype", {"new_type": "elsewhere", "migration_policy": "on-demand"})
+    kept = cloud.settled(volume["id"])
+    assert (kept["status"], kept["os-vol-host-attr:host"]) == ("available", here)
 
 
 def test_upload_and_reimage(running: Cloud) -> None:

@@ -23,16 +23,11 @@ def request(volume: Volume, ctx: Context, volume_id: str, host: str, *, lock_vol
         row = volumes.load(connection, volume_id, lock=True)
         found = [pool for pool in pools.load_all(volume, connection) if host in (pool.name, pool.backend)]
         if not found:
-            raise BadRequest(f"Invalid host: No available service named {host[:255]}")
+            raise BadRequest(f"Invalid host: No available service named '{host[:255]}'")
         target = found[0]
         if not target.usable:
             raise BadRequest(f"Invalid host: {host[:255]} takes no volumes now.")
-        if row.status not in ("available", "in-use") or row.migration_status not in (None, "error", "success"):
-            raise invalid(
-                f"Volume {volume_id} status must be available or in-use, must not be migrating, have snapshots, be "
-                f"replicated, be part of a group and destination host/cluster must be different than the current one"
-            )
-        if target.name == row.host or row.group_id is not None or _has_snapshots(connection, volume_id):
+        if not _may_move(connection, row, target.name):
             raise invalid(
                 f"Volume {volume_id} status must be available or in-use, must not be migrating, have snapshots, be "
                 f"replicated, be part of a group and destination host/cluster must be different than the current one"
@@ -46,6 +41,17 @@ def request(volume: Volume, ctx: Context, volume_id: str, host: str, *, lock_vol
         else:
             _enqueue_copy(connection, ctx, row, target.name)
     volume.wake()
+
+
+def _may_move(connection: Connection, row: Row[Any], target: str) -> bool:
+    """As in the original, a volume with snapshots stays where these are."""
+    return (
+        row.status in ("available", "in-use")
+        and row.migration_status in (None, "error", "success")
+        and target != row.host
+        and row.group_id is None
+        and not has_snapshots(connection, row.id)
+    )
 
 
 def _enqueue_copy(connection: Connection, ctx: Context, row: Row[Any], target: str) -> None:
@@ -62,6 +68,6 @@ def _enqueue_copy(connection: Connection, ctx: Context, row: Row[Any], target: s
     )
 
 
-def _has_snapshots(connection: Connection, volume_id: str) -> bool:
+def has_snapshots(connection: Connection, volume_id: str) -> bool:
     mine = sa.select(snapshots.c.id).where(snapshots.c.volume_id == volume_id).limit(1)
     return connection.execute(mine).first() is not None

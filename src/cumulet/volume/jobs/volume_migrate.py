@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from cumulet.kernel.errors import BadRequest
 from cumulet.kernel.jobs import DONE, FAILED, GiveUp, Job, JobRegistry, Retry, enqueue, jobs_of
-from cumulet.volume.domain import attachments, pools, types, volume_swaps, volumes
+from cumulet.volume.domain import attachments, pools, types, volume_migrate, volume_swaps, volumes
 from cumulet.volume.jobs import backend, ending, placing
 from cumulet.volume.scheduling import choice
 from cumulet.volume.service import Volume
 from cumulet.volume.tables import jobs
-from cumulet.volume.tables import snapshots as snapshot_table
 
 _REMOVALS = (volumes.REMOVE_COPY, volumes.TAKE_BACK)
 
@@ -161,8 +159,7 @@ def _target(job: Job, volume: Volume, row: Row[Any]) -> str:
         new = types.load(connection, job.payload["type_id"])
         found = pools.load_all(volume, connection)
         here = [pool for pool in found if pool.name == row.host]
-        snapshot = sa.select(snapshot_table.c.id).where(snapshot_table.c.volume_id == row.id).limit(1)
-        has_snapshots = connection.execute(snapshot).first() is not None
+        has_snapshots = volume_migrate.has_snapshots(connection, row.id)
     specs, multiattach = types.extra_specs(new), types.is_multiattach(new)
     for pool in here:
         pool.provisioned_gb -= row.size  # it is there already
@@ -175,7 +172,7 @@ def _target(job: Job, volume: Volume, row: Row[Any]) -> str:
         if job.payload["policy"] != "on-demand":
             raise GiveUp(f"{placing.NO_BACKEND}: the volume's back end does not fit the new type.") from None
     if has_snapshots:
-        raise GiveUp("A volume with snapshots cannot be moved to another back end for its new type.")
+        raise GiveUp("Volume must not have snapshots.")
     try:
         return choice.choose(volume, found, stay)[0].name
     except choice.NoneLeft as error:
