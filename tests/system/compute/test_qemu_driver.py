@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from cumulet.agents.compute.protocols import Disk, Guest, NoSuchGuest
+from cumulet.agents.compute.qemu import processes
 from cumulet.agents.compute.qemu.driver import QemuHypervisor
 from tests.agents.compute.support import SerialConsole, StoredImages, a_guest, until
 from tests.system.compute import real
@@ -30,6 +31,7 @@ pytestmark = [
     pytest.mark.skipif(_MISSING is not None, reason=str(_MISSING)),
 ]
 BOOT_S = 240
+CAP_DAC_OVERRIDE = 1  # capabilities(7), its number in linux/capability.h
 VOLUME = "11111111-2222-3333-4444-555555555555"
 GB = 1 << 30
 
@@ -89,6 +91,17 @@ def test_it_is_built_once_and_reads_its_config_drive(life: Life) -> None:
     life.here.spawn(life.guest)
     assert life.here.guests() == {life.id: 1}
     assert life.logged_in(life.here).run("hostname").endswith("told-by-drive")
+
+
+def test_its_process_can_do_nothing_with_the_host_but_open_files(life: Life) -> None:
+    pid = processes.pid_of(life.here.host.folders.of(life.id))
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    status = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    for kind in ("CapPrm", "CapEff", "CapBnd"):
+        assert int(status[kind], 16) == 1 << CAP_DAC_OVERRIDE, kind
+    for kind in ("CapInh", "CapAmb"):
+        assert int(status[kind], 16) == 0, kind
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
 
 
 def test_a_volume_comes_grows_and_goes(life: Life) -> None:

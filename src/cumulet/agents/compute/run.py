@@ -6,6 +6,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+# What opens guests' disks can do with the host no more than files allow: no mounts, modules, raw packets, devices to be
+# made, other processes to be looked into. Files it has to reach wherever the operator keeps them, also in a home.
+UNPRIVILEGED = ("setpriv", "--bounding-set=-all,+dac_override", "--inh-caps=-all", "--no-new-privs")
 _LIMITS = ("prlimit", "--as=2147483648", "--cpu=3600")
 
 
@@ -42,5 +45,5 @@ def run(
 
 
 def image_tool(*arguments: str | Path, timeout_s: float = 3600.0) -> bytes:
-    """qemu-img with bounds on memory and processor time, because what it reads may be made to harm."""
-    return run([*_LIMITS, "qemu-img", *arguments], timeout_s=timeout_s)
+    """qemu-img with bounds on memory, processor time and what it may do, because what it reads may be made to harm."""
+    return run([*UNPRIVILEGED, *_LIMITS, "qemu-img", *arguments], timeout_s=timeout_s)

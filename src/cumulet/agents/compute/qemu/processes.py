@@ -13,7 +13,7 @@ from typing import Final
 
 from cumulet.agents.compute.qemu import command
 from cumulet.agents.compute.qemu.monitor import Monitor, MonitorError, MonitorGone, is_socket
-from cumulet.agents.compute.run import CommandFailed
+from cumulet.agents.compute.run import UNPRIVILEGED, CommandFailed
 from cumulet.agents.network import netns
 
 _START_S: Final = 60.0
@@ -50,7 +50,7 @@ def start(
     bury()
     with netns.inside(namespace), (directory / command.LOG).open("wb") as said:
         child = subprocess.Popen(  # noqa: S603 - a list of arguments, no shell
-            arguments,
+            [*UNPRIVILEGED, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from cumulet.agents.compute.run import CommandFailed
+from cumulet.agents.compute.run import UNPRIVILEGED, CommandFailed
 
 PROGRAM: Final = "swtpm"
 STATE: Final = "tpm"
@@ -62,7 +62,12 @@ def start(directory: Path, chosen: dict[str, str]) -> None:
     words += ["--ctrl", f"type=unixio,path={SOCKET},mode=0600", *(["--tpm2"] if chosen["version"] == "2.0" else [])]
     with (directory / _LOG).open("wb") as said:
         child = subprocess.Popen(  # noqa: S603 - a list of arguments, no shell
-            words, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=directory, start_new_session=True
+            [*UNPRIVILEGED, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            cwd=directory,
+            start_new_session=True,
         )
     _children.append(child)
     deadline = time.monotonic() + _START_S
