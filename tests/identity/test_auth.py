@@ -42,6 +42,7 @@ def test_a_user_logs_in_by_id_or_by_name_in_a_domain(cloud: Cloud) -> None:
         {"id": user.id},
         {"name": "ann", "domain": {"id": domain}},
         {"name": "ann", "domain": {"name": "offices"}},
+        {"name": "ann", "domain": {"name": "Offices"}},
     ):
         answer = cloud.auth(by_password(**reference), scope="unscoped")
         assert answer.status == 201

@@ -64,6 +64,17 @@ def test_names_are_single(client: Caller) -> None:
         assert (refused.status, refused.json()["error"]["message"]) == (409, message)
 
 
+def test_names_are_found_in_any_case_and_differ_in_more(client: Caller) -> None:
+    name = f"Team-{hex_id()}"
+    domain = client.post("/v3/domains", {"domain": {"name": name}}).json()["domain"]
+    assert [one["id"] for one in client.get(f"/v3/domains?name={name.lower()}").json()["domains"]] == [domain["id"]]
+    assert client.post("/v3/domains", {"domain": {"name": name.upper()}}).status == 409
+    other = make(client, "domain")["id"]
+    assert client.patch(f"/v3/domains/{other}", {"domain": {"name": name.upper()}}).status == 409
+    renamed = client.patch(f"/v3/domains/{domain['id']}", {"domain": {"name": name.upper()}})
+    assert (renamed.status, renamed.json()["domain"]["name"]) == (200, name.upper())
+
+
 def test_an_operator_may_choose_the_id(client: Caller) -> None:
     chosen = hex_id()
     made = client.post("/v3/domains", {"domain": {"name": hex_id(), "explicit_domain_id": chosen}})

@@ -18,7 +18,8 @@ from cumulet.identity.domain.aws_signatures import canonical_query
 from cumulet.kernel.auth import IdentityVerifier, TokenAuthenticator
 from cumulet.kernel.client import Transport
 from cumulet.kernel.context import Context
-from cumulet.kernel.errors import Unauthorized
+from cumulet.kernel.db import TransactionLost
+from cumulet.kernel.errors import ServiceUnavailable, Unauthorized
 from tests.identity.login import Cloud, make_clock, token_of
 from tests.support import BASE
 
@@ -72,6 +73,23 @@ def test_a_revoked_token_is_refused_from_the_next_request_on(cloud: Cloud, ask: 
     caller(ask(token))
     users.update(cloud.identity, user.id, {"password": "another one"}, {})
     assert ask(token) is None
+
+
+def test_a_known_token_is_not_trusted_without_identitys_database(
+    cloud: Cloud, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, project = cloud.member()
+    token = cloud.token(user.name, project_id=project)
+    caller(ask(token))
+
+    def fail() -> int:
+        raise TransactionLost("the server is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cloud.identity.tokens.generation, "read", fail)
+        with pytest.raises(ServiceUnavailable):
+            ask(token)
+    caller(ask(token))
 
 
 def test_access_rules_are_kept_by_the_service_they_are_for(cloud: Cloud, ask: Ask) -> None:

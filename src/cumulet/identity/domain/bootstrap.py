@@ -111,7 +111,9 @@ def ensure_cloud(
         if service.user
     )
     demo: tuple[WantedUser, ...] = ()
-    projects = {**wanted.projects, SERVICE_PROJECT: "Users of the cloud's own services."}
+    projects = dict(wanted.projects)
+    if machines:  # else it stays to be made by who installs further services by hand, as the install guides do
+        projects[SERVICE_PROJECT] = "Users of the cloud's own services."
     if seeding.is_empty(identity, wanted.domain_id):
         demo = (WantedUser(DEMO, ((MEMBER, DEMO), (READER, DEMO))),)
         projects[DEMO] = "A project to try things in."

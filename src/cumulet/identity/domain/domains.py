@@ -17,7 +17,8 @@ def find(identity: Identity, filters: dict[str, Any], window: Window) -> tuple[P
 
     Filters by name: `enabled`, `name`, `name__contains`…, `id`. Raises NotFound for an unknown marker.
     """
-    return projects.find(identity, {**filters, "domain_id": ROOT}, window)
+    wanted = {("name_in_any_case" if name == "name" else name): value for name, value in filters.items()}
+    return projects.find(identity, {**wanted, "domain_id": ROOT}, window)
 
 
 def show(identity: Identity, domain_id: str) -> Project:

@@ -73,6 +73,7 @@ def _tagged(negated: bool, every: bool) -> sa.ColumnElement[bool]:
     return sa.not_(condition) if negated else condition
 
 
+_lower = sa.func.lower
 _FILTERS = {
     "id": projects.c.id == sa.bindparam("id"),
     "domain_id": projects.c.domain_id == sa.bindparam("domain_id"),
@@ -81,6 +82,7 @@ _FILTERS = {
     "enabled": projects.c.enabled == sa.bindparam("enabled", type_=sa.Boolean),
     "is_domain": projects.c.is_domain == sa.bindparam("is_domain", type_=sa.Boolean),
     "name": projects.c.name == sa.bindparam("name"),
+    "name_in_any_case": _lower(projects.c.name) == _lower(sa.bindparam("name_in_any_case", type_=sa.String)),
     "tags": _tagged(negated=False, every=True),
     "tags_any": _tagged(negated=False, every=False),
     "not_tags": _tagged(negated=True, every=True),
@@ -95,6 +97,7 @@ def find(identity: Identity, filters: dict[str, Any], window: Window) -> tuple[P
     """Rows of COLUMNS that meet the filters, sorted by id, and project id -> tags. Two queries.
 
     Filters by name: `domain_id`, `within` (a domain id too), `parent_id`, `enabled`, `is_domain`, `name`,
+    `name_in_any_case`,
     `name__contains`…, `of_user` (on which the user has a role), and lists of names `tags`, `tags_any`, `not_tags`,
     `not_tags_any`. Raises NotFound for an unknown marker.
     """
@@ -213,6 +216,7 @@ def create(identity: Identity, values: dict[str, Any], extra: dict[str, Any]) ->
     project_rules.check_name(identity.conf, project.name, is_domain=project.is_domain)
     try:
         with identity.db.write() as connection:
+            _check_domain_name(connection, project)
             project_rules.settle_place(connection, identity.conf, project)
             connection.execute(sa.insert(projects), _row(project))
             insert_tags(connection, project.id, project.tags)
@@ -241,9 +245,24 @@ def insert_tags(connection: Connection, project_id: str, tags: list[str]) -> Non
         connection.execute(sa.insert(project_tags), rows)
 
 
+_SAME_DOMAIN_NAME = sa.select(projects.c.id).where(
+    projects.c.domain_id == ROOT,
+    projects.c.id != sa.bindparam("id"),
+    _lower(projects.c.name) == _lower(sa.bindparam("name")),
+)
+
+
+def _check_domain_name(connection: Connection, project: Project) -> None:
+    """Names of domains are found in any case, so they differ in more than that."""
+    if project.is_domain and connection.execute(_SAME_DOMAIN_NAME, {"id": project.id, "name": project.name}).first():
+        raise _clash(project)
+
+
 def _duplicate(error: IntegrityError, project: Project) -> Exception:
-    if not violates_unique(error):
-        return error
+    return _clash(project) if violates_unique(error) else error
+
+
+def _clash(project: Project) -> Conflict:
     if project.is_domain:
         clash = f"it is not permitted to have two projects acting as domains with the same name: {project.name}."
     else:
@@ -278,6 +297,7 @@ def change(identity: Identity, project_id: str, values: dict[str, Any], extra: d
             changed = _changed(project, values, extra)
             if changed.name != project.name:
                 project_rules.check_name(identity.conf, changed.name, is_domain=changed.is_domain)
+                _check_domain_name(connection, changed)
             if changed.enabled != project.enabled:
                 project_rules.check_switch(connection, changed)
                 if not changed.enabled:

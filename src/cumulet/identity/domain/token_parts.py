@@ -83,6 +83,9 @@ _PLACE_BY_NAME = _PLACE.where(
 _IS_DOMAIN = sa.select(projects.c.id, projects.c.name, projects.c.enabled).where(projects.c.is_domain.is_(True))
 _DOMAIN_BY_ID = _IS_DOMAIN.where(projects.c.id == sa.bindparam("id"))
 _DOMAIN_BY_NAME = _IS_DOMAIN.where(projects.c.domain_id == ROOT, projects.c.name == sa.bindparam("name"))
+_DOMAIN_IN_ANY_CASE = _IS_DOMAIN.where(
+    projects.c.domain_id == ROOT, sa.func.lower(projects.c.name) == sa.func.lower(sa.bindparam("name"))
+)
 
 
 class Reader:
@@ -141,7 +144,13 @@ class Reader:
         return self.recall(("domain", domain_id), lambda: self._domain(_DOMAIN_BY_ID, id=domain_id))
 
     def domain_called(self, name: str) -> Domain | None:
-        return self.recall(("domain called", name), lambda: self._domain(_DOMAIN_BY_NAME, name=name))
+        """One whose name differs in case only is meant too: so MariaDB compares them for the original, and many an
+        openrc says `default` for Default."""
+        return self.recall(("domain called", name), lambda: self._domain_called(name))
+
+    def _domain_called(self, name: str) -> Domain | None:
+        exact = self._domain(_DOMAIN_BY_NAME, name=name)
+        return exact if exact is not None else self._domain(_DOMAIN_IN_ANY_CASE, name=name)
 
     def _domain(self, query: sa.Select[Any], **values: str) -> Domain | None:
         row = self.connection.execute(query, values).first()

@@ -12,6 +12,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy.exc import DBAPIError
+
 from cumulet.identity.domain import revocations
 from cumulet.identity.domain.token_documents import describe
 from cumulet.identity.domain.token_parts import Reader
@@ -20,6 +22,7 @@ from cumulet.identity.service import Identity
 from cumulet.identity.tokens import events_kept
 from cumulet.identity.tokens.memory import Answers, TokenRecord
 from cumulet.identity.tokens.payload import Payload
+from cumulet.kernel.db import TransactionLost
 from cumulet.kernel.errors import ApiError, NotFound
 
 _MICRO = 1_000_000
@@ -63,6 +66,15 @@ def find(reader: Reader, token: str, *, window: int = 0) -> TokenRecord | None:
         identity.tokens.answers.put(key, fresh)
         record = fresh
     return record if now < record.ends_at + window else None
+
+
+def still_holds(identity: Identity, record: TokenRecord) -> bool:
+    """Whether a record that `find` gave is still what it would give. Not without a database: asking again says why."""
+    try:
+        generation = identity.tokens.generation.read()
+    except (DBAPIError, TransactionLost):
+        return False
+    return generation == record.generation and identity.now() < record.ends_at
 
 
 def _examine(reader: Reader, token: str, payload: Payload) -> TokenRecord | None:

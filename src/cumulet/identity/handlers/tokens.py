@@ -47,7 +47,9 @@ def show(call: Call[Identity]) -> Reply:
             knows_rules=_knows_rules(call.header("OpenStack-Identity-Access-Rules")),
         )
     _check_subject(call, rule, record)
-    return Reply(_body(call, record), 200, {_SUBJECT: subject})
+    identity = call.service
+    still = lambda: tokens.still_holds(identity, record)  # noqa: E731
+    return Reply(_body(call, record), 200, {_SUBJECT: subject}, still=still)
 
 
 def delete(call: Call[Identity]) -> Reply:
