@@ -15,18 +15,18 @@ from cumulet.kernel import clock
 from cumulet.kernel.errors import BadRequest
 from cumulet.kernel.http import Call, Reply
 
-_WEEKS_S = 4 * 7 * 24 * 3600
 _SPAN, _PAGE = ("start", "end"), ("limit", "marker")
+_PAGED_SINCE = (2, 40)
 
 
 def _period(call: Call[Compute], *allowed: str) -> tuple[int, int, bool]:
-    """Start and end of the report (by default the last four weeks), and whether servers are listed."""
+    """Start and end of the report, and whether servers are listed. Both are now where they are not given, as ever."""
     if call.version >= (2, 75):
         views.require_known(call, allowed)
     query, now = call.query(), call.service.now()
-    start = _time((query.get("start") or [""])[-1], now - _WEEKS_S * 1_000_000)
+    start = _time((query.get("start") or [""])[-1], now)
     stop = _time((query.get("end") or [""])[-1], now)
-    if start >= stop:
+    if start > stop:
         raise BadRequest("Invalid start time. The start time cannot occur after the end time.")
     return start, stop, (query.get("detailed") or ["0"])[-1] == "1"
 
@@ -88,21 +88,36 @@ def _server(call: Call[Compute], row: Row[Any], lived: float, disk: int) -> dict
     }
 
 
+def _page(call: Call[Compute]) -> usage.Page | None:
+    return usage.Page(*views.page(call)) if call.version >= _PAGED_SINCE else None
+
+
+def _links(call: Call[Compute], path: str, page: usage.Page | None, rows: list[Row[Any]]) -> list[dict[str, str]]:
+    """To what is behind a page that is full."""
+    return views.next_links(call, path, rows[-1].id) if page is not None and rows and len(rows) == page.limit else []
+
+
 def index(call: Call[Compute]) -> Reply:
     call.service.policy.can(call.ctx, "os_compute_api:os-simple-tenant-usage:list")
     start, stop, listed = _period(call, *_SPAN, *_PAGE, "detailed")
+    page = _page(call)
     with call.service.db.read() as connection:
-        found = usage.of_projects(connection, start, stop, None)
-    return Reply({"tenant_usages": [_report(call, key, rows, start, stop, listed) for key, rows in found.items()]})
+        found = usage.of_projects(connection, start, stop, None, page)
+    reports = [_report(call, key, rows, start, stop, listed) for key, rows in found.items()]
+    body: dict[str, Any] = {"tenant_usages": reports}
+    links = _links(call, "os-simple-tenant-usage", page, [row for rows in found.values() for row in rows])
+    return Reply(body | ({"tenant_usages_links": links} if links else {}))
 
 
 def show(call: Call[Compute], project_id: str) -> Reply:
     call.service.policy.can(call.ctx, "os_compute_api:os-simple-tenant-usage:show", {"project_id": project_id})
     start, stop, _ = _period(call, *_SPAN, *_PAGE)
+    page = _page(call)
     with call.service.db.read() as connection:
-        found = usage.of_projects(connection, start, stop, project_id)
-    rows = found.get(project_id)
-    return Reply({"tenant_usage": _report(call, project_id, rows, start, stop, True) if rows else {}})
+        rows = usage.of_projects(connection, start, stop, project_id, page).get(project_id, [])
+    body: dict[str, Any] = {"tenant_usage": _report(call, project_id, rows, start, stop, True) if rows else {}}
+    links = _links(call, f"os-simple-tenant-usage/{project_id}", page, rows)
+    return Reply(body | ({"tenant_usage_links": links} if links else {}))
 
 
 def audit_log(call: Call[Compute]) -> Reply:
