@@ -69,6 +69,19 @@ def test_many_hosts_report_at_once(cloud: Cloud) -> None:
     assert {name: one["total"] for name, one in stock.items()} == {"VCPU": 64, "MEMORY_MB": 262_144, "DISK_GB": 4096}
 
 
+def test_new_hosts_are_one_call_to_placement_and_one_that_is_there_is_no_hindrance(
+    cloud: Cloud, asked: list[str]
+) -> None:
+    names = [f"host-{number}" for number in range(20)]
+    send(cloud, *(report(name, traits=["COMPUTE_NODE", "CUSTOM_FAST"]) for name in names[:10]))
+    assert [line for line in asked if "resource_provider" in line] == ["POST /resource_provider_batches"]
+    assert traits_of(cloud, "host-7") == {"COMPUTE_NODE", "CUSTOM_FAST"}
+    placement(cloud, "POST", "/resource_providers", {"name": "host-15"})  # of another uuid: an operator's mistake
+    assert send(cloud, *map(report, names[10:])) == {"destroy": {}, "again": ["host-15"]}
+    providers = placement(cloud, "GET", "/resource_providers")["resource_providers"]
+    assert {one["name"] for one in providers} == set(names)
+
+
 def test_a_report_that_says_nothing_new_asks_placement_nothing(cloud: Cloud, asked: list[str]) -> None:
     send(cloud, report("node1", traits=["COMPUTE_NODE"]))
     assert asked

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
@@ -56,7 +57,6 @@ class Reports:
     def __init__(self, compute: Compute) -> None:
         self._compute = compute
         self._told: dict[str, bytes] = {}  # by node id: a digest of its stock, which thousands of hosts can afford
-        self._providers: Providers | None = None
 
     def report(self, call: Call, report: dict[str, Any]) -> dict[str, Any]:
         """A host lives, and has these resources and guests. Raises ValueError for a malformed report.
@@ -76,6 +76,7 @@ class Reports:
         given = msgspec.convert(reports, list[Report])
         known = nodes.report_all(self._compute, [_seen(one) for one in given])
         again = []
+        self._enter({known[one.node].id: one for one in given if known[one.node].is_new})
         for one in given:
             try:
                 self._tell(one, known[one.node])
@@ -87,15 +88,30 @@ class Reports:
     def beat(self, call: Call, hosts: list[str]) -> dict[str, Any]:
         return {"unknown": services.beat(self._compute, hosts)}
 
+    def _enter(self, new: Mapping[str, Report]) -> None:
+        """Tell Placement of new nodes, by id, at once. Whom it does not take so, `_tell` tells it of one by one."""
+        if len(new) < 2:
+            return
+        stocks = {node_id: _stock(one) for node_id, one in new.items()}
+        try:
+            entered = self._placement.enter({node_id: (new[node_id].node, stock) for node_id, stock in stocks.items()})
+        except (GiveUp, Retry) as error:
+            log.warning("%d nodes are not entered in Placement at once: %s", len(new), error)
+            return
+        if entered:
+            self._told |= {node_id: _digest(stock) for node_id, stock in stocks.items()}
+
     def _tell(self, given: Report, known: Known) -> None:
         stock = _stock(given)
-        digest = hashlib.blake2b(msgspec.msgpack.encode(stock), digest_size=16).digest()
+        digest = _digest(stock)
         if self._told.get(known.id) == digest:
             return
-        if self._providers is None:
-            self._providers = Providers(self._compute.session)
-        self._providers.ensure(known.id, given.node, stock, is_new=known.is_new)
+        self._placement.ensure(known.id, given.node, stock, is_new=known.is_new)
         self._told[known.id] = digest
+
+    @functools.cached_property
+    def _placement(self) -> Providers:
+        return Providers(self._compute.session)
 
     def _reconcile(self, given: Sequence[Report]) -> dict[str, list[str]]:
         found = {one.host: one.guests for one in given if one.guests is not None}
@@ -109,6 +125,10 @@ def _seen(given: Report) -> Seen:
         value = getattr(given, name)
         columns[name] = None if value is None else msgspec.json.encode(value).decode()
     return Seen(given.host, given.node, columns)
+
+
+def _digest(stock: Stock) -> bytes:
+    return hashlib.blake2b(msgspec.msgpack.encode(stock), digest_size=16).digest()
 
 
 def _stock(given: Report) -> Stock:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_PLAIN = datetime(1970, 1, 1)  # isoformat(), a fifth of strftime()'s cost, would write +00:00 for the other
 
 
 class Clock(Protocol):
@@ -21,12 +22,12 @@ def now() -> int:
 
 def iso_micro(at: int) -> str:
     """`2026-01-31T12:00:00.000000Z`: Identity's form."""
-    return (_EPOCH + timedelta(microseconds=at)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return (_EPOCH_PLAIN + timedelta(microseconds=at)).isoformat(timespec="microseconds") + "Z"
 
 
 def iso(at: int) -> str:
     """`2026-01-31T12:00:00Z`: Compute's, Image's and Network's form."""
-    return (_EPOCH + timedelta(microseconds=at)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (_EPOCH_PLAIN + timedelta(microseconds=at)).isoformat(timespec="seconds") + "Z"
 
 
 def parse(text: str) -> int:

@@ -8,6 +8,7 @@ from cumulet.placement.handlers import (
     allocation_candidates,
     allocations,
     inventories,
+    provider_batches,
     reshaper,
     resource_classes,
     resource_providers,
@@ -26,6 +27,7 @@ ROUTES = (
     Route("GET", _PROVIDER, resource_providers.show),
     Route("PUT", _PROVIDER, resource_providers.update),
     Route("DELETE", _PROVIDER, resource_providers.delete),
+    Route("POST", "/resource_provider_batches", provider_batches.create, since=(1, 6)),
     # inventories
     Route("GET", f"{_PROVIDER}/inventories", inventories.index),
     Route("POST", f"{_PROVIDER}/inventories", inventories.create),

@@ -24,7 +24,7 @@ PORTS_BEAT_S: Final = 25.0
 REFRESH_S: Final = 600.0
 _TICK_S: Final = 1.0
 _SETTLE_S: Final = 20.0
-_AT_ONCE: Final = 100
+_AT_ONCE: Final = 250
 _BEATS_AT_ONCE: Final = 1000
 _ANSWER_S: Final = 120.0
 

@@ -35,12 +35,19 @@ def _query() -> sa.Select[Any]:
 
 
 def find(
-    connection: Connection, *, pattern: str | None = None, limit: int | None = None, marker: Row[Any] | None = None
+    connection: Connection,
+    *,
+    pattern: str | None = None,
+    host: str | None = None,
+    limit: int | None = None,
+    marker: Row[Any] | None = None,
 ) -> list[Row[Any]]:
     """In the order they came; a page and one more when limited. `pattern` is a part of the host name."""
     query = _query().order_by(compute_nodes.c.number)
     if pattern is not None:
         query = query.where(compute_nodes.c.hypervisor_hostname.contains(pattern, autoescape=True))
+    if host is not None:
+        query = query.where(compute_nodes.c.host == host)
     if marker is not None:
         query = query.where(compute_nodes.c.number > marker.number)
     if limit is not None:
@@ -93,13 +100,12 @@ def statistics(connection: Connection) -> dict[str, int]:
     found = {name: int(getattr(row, name)) for name in ("count", *_SUMMED)}
     found["free_ram_mb"] = found["memory_mb"] - found["memory_mb_used"]
     found["free_disk_gb"] = found["local_gb"] - found["local_gb_used"]
-    found["current_workload"] = busy(connection)
+    found["current_workload"] = sum(busy(connection).values())
     return found
 
 
-def busy(connection: Connection, host: str | None = None) -> int:
-    """How many servers something is being done to."""
-    query = sa.select(sa.func.count()).select_from(servers).where(servers.c.task_state.is_not(None))
-    if host is not None:
-        query = query.where(servers.c.host == host)
-    return int(connection.execute(query.where(sa.not_(servers.c.deleted))).scalar_one())
+def busy(connection: Connection) -> dict[str | None, int]:
+    """How many servers something is being done to, by their hosts (None: they have none yet)."""
+    query = sa.select(servers.c.host, sa.func.count().label("number")).where(servers.c.task_state.is_not(None))
+    rows = connection.execute(query.where(sa.not_(servers.c.deleted)).group_by(servers.c.host))
+    return {row.host: row.number for row in rows}

@@ -23,7 +23,15 @@ INTERNAL: Final = ("nova-scheduler", "nova-conductor", "nova-consoleauth")
 
 def is_up(compute: Compute, row: Row[Any]) -> bool:
     """It reported lately and nobody forced it down."""
-    oldest = compute.now() - compute.conf.service_down_time * 1_000_000
+    return _lives(row, oldest_sign(compute))
+
+
+def oldest_sign(compute: Compute) -> int:
+    """A service that was seen since then is up."""
+    return int(compute.now() - compute.conf.service_down_time * 1_000_000)
+
+
+def _lives(row: Row[Any], oldest: int) -> bool:
     return bool(not row.forced_down and row.last_seen_at is not None and row.last_seen_at >= oldest)
 
 
@@ -77,10 +85,20 @@ def zone_of(metadata: Iterable[Mapping[str, Any]]) -> str | None:
     return next((zone for zone in reversed(zones) if isinstance(zone, str)), None)
 
 
-def zone(compute: Compute, row: Row[Any], by_host: dict[str, str]) -> str:
-    if row.binary != COMPUTE:
-        return str(compute.conf.internal_service_availability_zone)
-    return by_host.get(row.host, str(compute.conf.default_availability_zone))
+class Standing:
+    """What is said of services beside their rows. Made once for a list, however many they are."""
+
+    def __init__(self, compute: Compute, connection: Connection) -> None:
+        self._zones = zones(connection)
+        self._default = str(compute.conf.default_availability_zone)
+        self._internal = str(compute.conf.internal_service_availability_zone)
+        self._oldest = oldest_sign(compute)
+
+    def is_up(self, row: Row[Any]) -> bool:
+        return _lives(row, self._oldest)
+
+    def zone(self, row: Row[Any]) -> str:
+        return self._zones.get(row.host, self._default) if row.binary == COMPUTE else self._internal
 
 
 def report_all(connection: Connection, now: int, hosts: Collection[str], binary: str = COMPUTE) -> dict[str, str]:
@@ -145,8 +163,9 @@ def host_states(
     query = query.where(table.c.binary == COMPUTE)
     if hosts is not None:
         query = query.where(table.c.host.in_({host for host in hosts if host is not None}))
+    oldest = oldest_sign(compute)
     return {
-        row.host: "MAINTENANCE" if row.disabled else "UP" if is_up(compute, row) else "DOWN"
+        row.host: "MAINTENANCE" if row.disabled else "UP" if _lives(row, oldest) else "DOWN"
         for row in connection.execute(query)
     }
 

@@ -121,10 +121,10 @@ def zones(call: Call[Compute]) -> Reply:
     call.service.policy.can(call.ctx, "os_compute_api:os-availability-zone:list")
     found: dict[str, bool] = {}
     with call.service.db.read() as connection:
-        by_host = services.zones(connection)
+        standing = services.Standing(call.service, connection)
         for row in services.find(connection, binary=services.COMPUTE):
-            zone = services.zone(call.service, row, by_host)
-            usable = not row.disabled and services.is_up(call.service, row)
+            zone = standing.zone(row)
+            usable = not row.disabled and standing.is_up(row)
             found[zone] = found.get(zone, False) or usable
     if not found:
         found[str(call.service.conf.default_availability_zone)] = False
@@ -137,12 +137,12 @@ def zones_detail(call: Call[Compute]) -> Reply:
     call.service.policy.can(call.ctx, "os_compute_api:os-availability-zone:detail")
     found: dict[str, dict[str, dict[str, Any]]] = {}
     with call.service.db.read() as connection:
-        by_host = services.zones(connection)
+        standing = services.Standing(call.service, connection)
         rows = services.find(connection)
     for row in rows:
-        hosts = found.setdefault(services.zone(call.service, row, by_host), {})
+        hosts = found.setdefault(standing.zone(row), {})
         hosts.setdefault(row.host, {})[row.binary] = {
-            "available": services.is_up(call.service, row),
+            "available": standing.is_up(row),
             "active": not row.disabled,
             "updated_at": _time(row.updated_at),
         }

@@ -20,9 +20,9 @@ def index(call: Call[Compute]) -> Reply:
     zone_wanted, kind = ((query.get(key) or [None])[-1] for key in ("zone", "service"))  # type: ignore[list-item]
     shown = []
     with call.service.db.read() as connection:
-        zones = services.zones(connection)
+        standing = services.Standing(call.service, connection)
         for row in services.find(connection):
-            zone = services.zone(call.service, row, zones)
+            zone = standing.zone(row)
             if zone_wanted in (None, "", zone) and kind in (None, row.topic):
                 shown.append({"host_name": row.host, "service": row.topic, "zone": zone})
     return Reply({"hosts": shown})
@@ -31,7 +31,7 @@ def index(call: Call[Compute]) -> Reply:
 def show(call: Call[Compute], host: str) -> Reply:
     _may(call, "show")
     with call.service.db.read() as connection:
-        nodes = [row for row in hypervisors.find(connection) if row.host == host]
+        nodes = hypervisors.find(connection, host=host)
     if not nodes:
         raise NotFound(f"Host '{host}' is not mapped to any cell")
 

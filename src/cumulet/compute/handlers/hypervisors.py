@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -12,6 +13,8 @@ from cumulet.compute.domain import hypervisors, services
 from cumulet.compute.service import Compute
 from cumulet.kernel.errors import BadRequest, NotFound, NotImplementedHere
 from cumulet.kernel.http import Call, Reply
+
+_WITHOUT_LOAD = (2, 88)
 
 
 def _may(call: Call[Compute], verb: str) -> None:
@@ -27,7 +30,7 @@ def _brief(call: Call[Compute], row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def _full(call: Call[Compute], connection: Connection, row: Row[Any]) -> dict[str, Any]:
+def _full(call: Call[Compute], row: Row[Any], busy: Mapping[str | None, int]) -> dict[str, Any]:
     shown = _brief(call, row) | {
         "hypervisor_type": row.hypervisor_type,
         "hypervisor_version": row.hypervisor_version,
@@ -38,7 +41,7 @@ def _full(call: Call[Compute], connection: Connection, row: Row[Any]) -> dict[st
             "disabled_reason": row.disabled_reason,
         },
     }
-    if call.version >= (2, 88):
+    if call.version >= _WITHOUT_LOAD:
         return shown | {"uptime": _uptime(row)}
     shown |= {
         "vcpus": row.vcpus,
@@ -49,13 +52,18 @@ def _full(call: Call[Compute], connection: Connection, row: Row[Any]) -> dict[st
         "local_gb_used": row.local_gb_used,
         "free_ram_mb": row.memory_mb - row.memory_mb_used,
         "free_disk_gb": row.local_gb - row.local_gb_used,
-        "current_workload": hypervisors.busy(connection, row.host),
+        "current_workload": busy.get(row.host, 0),
         "running_vms": row.running_vms,
         "disk_available_least": row.disk_available_least,
     }
     cpu = msgspec.json.decode(row.cpu_info)
     shown["cpu_info"] = cpu if call.version >= (2, 28) else msgspec.json.encode(cpu).decode()
     return shown
+
+
+def _busy(call: Call[Compute], connection: Connection) -> Mapping[str | None, int]:
+    """Asked for where it is shown."""
+    return {} if call.version >= _WITHOUT_LOAD else hypervisors.busy(connection)
 
 
 def _uptime(row: Row[Any]) -> str | None:
@@ -93,7 +101,8 @@ def _list(call: Call[Compute], path: str, *, detailed: bool) -> Reply:
             raise NotFound(f"No hypervisor matching '{pattern}' could be found.")
         page = rows if limit is None else rows[:limit]
         servers = hypervisors.servers_on(connection, page) if with_servers else {}
-        shown = [_full(call, connection, row) if detailed else _brief(call, row) for row in page]
+        busy = _busy(call, connection) if detailed else {}
+    shown = [_full(call, row, busy) if detailed else _brief(call, row) for row in page]
     for thing, row in zip(shown, page, strict=True):
         if servers.get(row.id):
             thing["servers"] = servers[row.id]
@@ -125,7 +134,7 @@ def show(call: Call[Compute], hypervisor_id: str) -> Reply:
     with_servers = call.version >= (2, 53) and _truth(_last(call.query(), "with_servers"))
     with call.service.db.read() as connection:
         row = hypervisors.load(connection, hypervisor_id, by_number=call.version < (2, 53))
-        shown = _full(call, connection, row)
+        shown = _full(call, row, _busy(call, connection))
         servers = hypervisors.servers_on(connection, [row])[row.id] if with_servers else []
     if servers or (with_servers and call.version >= (2, 75)):
         shown["servers"] = servers

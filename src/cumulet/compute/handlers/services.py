@@ -19,14 +19,14 @@ def _may(call: Call[Compute], verb: str) -> None:
     call.service.policy.can(call.ctx, f"os_compute_api:os-services:{verb}")
 
 
-def _view(call: Call[Compute], row: Row[Any], zone: str) -> dict[str, Any]:
+def _view(call: Call[Compute], row: Row[Any], standing: services.Standing) -> dict[str, Any]:
     shown = {
         "id": row.id if call.version >= (2, 53) else row.number,
         "binary": row.binary,
         "host": row.host,
-        "zone": zone,
+        "zone": standing.zone(row),
         "status": "disabled" if row.disabled else "enabled",
-        "state": "up" if services.is_up(call.service, row) else "down",
+        "state": "up" if standing.is_up(row) else "down",
         "updated_at": None if row.updated_at is None else clock.iso_micro(row.updated_at).rstrip("Z"),
         "disabled_reason": row.disabled_reason,
     }
@@ -41,8 +41,8 @@ def index(call: Call[Compute]) -> Reply:
     host, binary = ((query.get(key) or [None])[-1] for key in ("host", "binary"))  # type: ignore[list-item]
     with call.service.db.read() as connection:
         rows = services.find(connection, host=host or None, binary=binary or None)
-        zones = services.zones(connection)
-    return Reply({"services": [_view(call, row, services.zone(call.service, row, zones)) for row in rows]})
+        standing = services.Standing(call.service, connection)
+    return Reply({"services": [_view(call, row, standing) for row in rows]})
 
 
 def act(call: Call[Compute], action: str) -> Reply:
@@ -97,7 +97,7 @@ def update(call: Call[Compute], service_id: str) -> Reply:
         raise BadRequest("Invalid input for field/attribute body. It has status, disabled_reason or forced_down.")
     with call.service.db.read() as connection:
         row = services.load(connection, service_id, by_number=False)
-        zones = services.zones(connection)
+        standing = services.Standing(call.service, connection)
     if row.binary != services.COMPUTE:
         raise BadRequest(
             f"Updating a {row.binary} service is not supported. Only nova-compute services can be updated."
@@ -114,7 +114,7 @@ def update(call: Call[Compute], service_id: str) -> Reply:
     if "forced_down" in body:
         values["forced_down"] = _flag(body["forced_down"])
     changed = services.change(call.service, row, **values)
-    return Reply({"service": _view(call, changed, services.zone(call.service, changed, zones))})
+    return Reply({"service": _view(call, changed, standing)})
 
 
 def delete(call: Call[Compute], service_id: str) -> Reply:

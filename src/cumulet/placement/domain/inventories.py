@@ -172,10 +172,7 @@ def write(
     existing: Mapping[str, InventoryRow],
 ) -> None:
     """Insert and update; what is allocated stays so, also beyond a smaller capacity. The caller holds the lock."""
-    rows = {
-        name: {**inventory._asdict(), "capacity": capacity_of(inventory), "updated_at": now}
-        for name, inventory in wanted.items()
-    }
+    rows = {name: _columns(inventory, now) for name, inventory in wanted.items()}
     updated = [{"provider": provider_uuid, "class_": name, **row} for name, row in rows.items() if name in existing]
     inserted = [
         {"provider_uuid": provider_uuid, "resource_class": name, "used": 0, **row}
@@ -186,6 +183,21 @@ def write(
         connection.execute(_UPDATE, updated)
     if inserted:
         connection.execute(_INSERT, inserted)
+
+
+def _columns(inventory: Inventory, now: int) -> dict[str, Any]:
+    return {**inventory._asdict(), "capacity": capacity_of(inventory), "updated_at": now}
+
+
+def insert(connection: Connection, now: int, wanted: Mapping[str, Mapping[str, Inventory]]) -> None:
+    """What new providers offer, by their UUIDs and by class."""
+    rows = [
+        {"provider_uuid": uuid, "resource_class": name, "used": 0, **_columns(inventory, now)}
+        for uuid, offered in wanted.items()
+        for name, inventory in offered.items()
+    ]
+    if rows:
+        connection.execute(_INSERT, rows)
 
 
 def _save(

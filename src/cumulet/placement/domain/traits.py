@@ -126,11 +126,21 @@ def replace_of_provider(
         raise TransactionLost("a trait was deleted meanwhile") from error
 
 
+def unknown(connection: Connection, names: frozenset[str]) -> list[str]:
+    if not names:
+        return []
+    known = sa.select(_NAME).where(_NAME.in_(sorted(names)))
+    return sorted(names - set(connection.execute(known).scalars()))
+
+
+def no_trait(names: Collection[str]) -> str:
+    return f"No such trait {', '.join(names)}"
+
+
 def _set(connection: Connection, provider_uuid: str, wanted: frozenset[str]) -> bool:
-    known = sa.select(_NAME).where(_NAME.in_(sorted(wanted)))
-    unknown = wanted - set(connection.execute(known).scalars()) if wanted else frozenset()
-    if unknown:
-        raise BadRequest(f"No such trait {', '.join(sorted(unknown))}")
+    strange = unknown(connection, wanted)
+    if strange:
+        raise BadRequest(no_trait(strange))
     pair = provider_traits.c
     present = set(connection.execute(sa.select(pair.trait).where(pair.provider_uuid == provider_uuid)).scalars())
     added, dropped = wanted - present, present - wanted
