@@ -35,24 +35,34 @@ class Measure:
 
     count: int
     rate: float
-    median_ms: float
-    worst_ms: float
+    median_ms: float | None
+    worst_ms: float | None
     errors: int
     cpu_ms: float | None
+
+    @classmethod
+    def of(cls, count: int, elapsed: float, cpu: float | None) -> Measure:
+        """Something done `count` times in so many seconds, at a cost of `cpu` seconds."""
+        return cls(count, count / elapsed, None, None, 0, None if cpu is None else max(0.0, cpu) * 1000 / count)
 
     def shown(self) -> dict[str, Any]:
         return {
             "count": self.count,
             "rate": round(self.rate, 1),
-            "median_ms": round(self.median_ms, 2),
-            "p99_ms": round(self.worst_ms, 2),
+            "median_ms": None if self.median_ms is None else round(self.median_ms, 2),
+            "p99_ms": None if self.worst_ms is None else round(self.worst_ms, 2),
             "errors": self.errors,
             "cpu_ms": None if self.cpu_ms is None else round(self.cpu_ms, 3),
         }
 
 
-def measure(request: Request, token: str, *, clients: int, seconds: float, pids: Sequence[int]) -> Measure:
-    """Send the request from `clients` connections for so long. `pids`: the server's processes, with their children."""
+def measure(
+    request: Request, token: str, *, clients: int, seconds: float, pids: Sequence[int], idle: float = 0.0
+) -> Measure:
+    """Send the request from `clients` connections for so long.
+
+    `pids`: the server's processes, whose children count too. `idle`: cores that they use without any request.
+    """
     context = multiprocessing.get_context("fork")
     results = context.SimpleQueue()
     shares = [clients // PROCESSES + (index < clients % PROCESSES) for index in range(PROCESSES)]
@@ -68,6 +78,7 @@ def measure(request: Request, token: str, *, clients: int, seconds: float, pids:
     for worker in workers:
         worker.join()
     elapsed, spent = time.monotonic() - started, cpu_of(pids) - before
+    spent = max(0.0, spent - idle * elapsed)
     latencies = sorted(latency for found, _ in collected for latency in found)
     errors = sum(failed for _, failed in collected)
     if not latencies:
