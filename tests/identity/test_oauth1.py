@@ -1,4 +1,4 @@
-"""`/v3/OS-OAUTH1`: a user lets a program act for them, by OAuth 1.0a with HMAC-SHA1."""
+"""`/v3/OS-OAUTH1`: a user lets a program act for them, by OAuth 1.0a."""
 
 from __future__ import annotations
 
@@ -127,7 +127,8 @@ class Program:
         }
         plain, _, query = path.partition("?")
         request = SignedRequest("POST", BASE + plain, values, tuple(parse_qsl(query)))
-        values.setdefault("oauth_signature", request.signature(self.secret, token[1]).decode())
+        if "oauth_signature" not in values:
+            values["oauth_signature"] = request.signature(self.secret, token[1]).decode()
         pairs = ", ".join(f'{name}="{quote(value, safe="")}"' for name, value in values.items() if value)
         return {"Authorization": f"OAuth {pairs}"}
 
@@ -274,7 +275,7 @@ def test_requests_for_a_request_token_that_are_no_use(world: World) -> None:
         (signed(REQUEST, oauth_consumer_key="nothing", **good) | project, 404, "Consumer"),
         (signed(REQUEST, oauth_signature="nothing", **good) | project, 401, "authentication"),
         (signed(REQUEST, oauth_signature="ü", **good) | project, 401, "authentication"),
-        (signed(REQUEST, oauth_signature_method="PLAINTEXT", **good) | project, 400, "oauth_signature_method"),
+        (signed(REQUEST, oauth_signature_method="RSA-SHA1", oauth_signature="x", **good) | project, 400, "_method"),
         (signed(REQUEST, oauth_version="2.0", **good) | project, 400, "oauth_version"),
         (signed(REQUEST, oauth_timestamp="1000", **good) | project, 400, "oauth_timestamp"),
         (signed(REQUEST, oauth_timestamp="soon", **good) | project, 400, "oauth_timestamp"),
@@ -284,6 +285,16 @@ def test_requests_for_a_request_token_that_are_no_use(world: World) -> None:
         assert status(headers)[0] == code, words
         assert words in status(headers)[1]
     assert world.program.client.get(REQUEST).status == 405
+
+
+@pytest.mark.parametrize("method", ["HMAC-SHA1", "HMAC-SHA256", "HMAC-SHA512", "PLAINTEXT"])
+def test_programs_sign_as_they_like(world: World, method: str) -> None:
+    def signed(**more: str) -> dict[str, str]:
+        headers = world.program.headers(REQUEST, oauth_callback="oob", oauth_signature_method=method, **more)
+        return {**headers, "Requested-Project-Id": world.project}
+
+    assert world.program.ask(REQUEST, signed())[0] == 201
+    assert world.program.ask(REQUEST, signed(oauth_signature="another%26"))[0] == 401
 
 
 def test_parameters_of_the_query_are_signed_too(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Signed requests of OAuth 1.0a (RFC 5849) with HMAC-SHA1, as clients of the Identity API's OS-OAUTH1 send them."""
+"""Signed requests of OAuth 1.0a (RFC 5849), as clients of the Identity API's OS-OAUTH1 send them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from cumulet.kernel.errors import BadRequest, Unauthorized
 
 _PAIR = re.compile(r'\s*([A-Za-z0-9_.~%-]+)="([^"]*)"\s*(?:,|$)')
 _MAX_AGE_S = 600
+_PLAINTEXT = "PLAINTEXT"
+_DIGESTS = {"HMAC-SHA1": hashlib.sha1, "HMAC-SHA256": hashlib.sha256, "HMAC-SHA512": hashlib.sha512}
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,9 @@ class SignedRequest:
 
     def verify(self, consumer_secret: str, token_secret: str, now_s: float) -> None:
         """Raises BadRequest for parameters that are no use, Unauthorized for a wrong signature."""
-        if self["oauth_signature_method"] != "HMAC-SHA1":
-            raise BadRequest("Invalid oauth_signature_method: only HMAC-SHA1 is supported.")
+        if self["oauth_signature_method"] not in (_PLAINTEXT, *_DIGESTS):
+            known = ", ".join((*_DIGESTS, _PLAINTEXT))
+            raise BadRequest(f"Invalid oauth_signature_method: it is not one of {known}.")
         if self.oauth.get("oauth_version", "1.0") != "1.0":
             raise BadRequest("Invalid oauth_version: only 1.0 is supported.")
         nonce, stamp = self["oauth_nonce"], self["oauth_timestamp"]
@@ -50,9 +53,12 @@ class SignedRequest:
             raise Unauthorized("The request you have made requires authentication.")
 
     def signature(self, consumer_secret: str, token_secret: str) -> bytes:
-        """What the signature has to be (RFC 5849, section 3.4.2), in base64."""
+        """What the signature has to be: the secrets (RFC 5849, section 3.4.4), or a digest in base64 (3.4.2)."""
         key = f"{_encoded(consumer_secret)}&{_encoded(token_secret)}".encode()
-        return base64.b64encode(hmac.digest(key, self._base_string().encode(), hashlib.sha1))
+        if self["oauth_signature_method"] == _PLAINTEXT:
+            return key
+        digest = _DIGESTS[self["oauth_signature_method"]]
+        return base64.b64encode(hmac.digest(key, self._base_string().encode(), digest))
 
     def _base_string(self) -> str:
         signed = [(name, value) for name, value in self.oauth.items() if name not in ("oauth_signature", "realm")]
