@@ -9,7 +9,9 @@ import pytest
 from cumulet.agents.volume.lvm import lvm_is_missing
 from cumulet.agents.volume.protocols import NoSuchReference, NoSuchSnapshot, NoSuchVolume, Refused, Volume
 from cumulet.agents.volume.protocols import VolumeDriver as Driver
+from cumulet.agents.volume.rbd.driver import RbdDriver
 from tests.agents.volume.backends import BACKENDS, GIB, HERE, Make, digest, pattern, read, write
+from tests.agents.volume.ceph import Ceph
 
 A, B, C = "aaaaaaaa-0000", "bbbbbbbb-0000", "cccccccc-0000"
 S, T = "5aaaaaaa-0000", "7aaaaaaa-0000"
@@ -18,11 +20,15 @@ S, T = "5aaaaaaa-0000", "7aaaaaaa-0000"
 @pytest.fixture(
     params=[
         *BACKENDS.values(),
+        "rbd",
         pytest.param(None, id="lvm", marks=pytest.mark.skip(reason=f"no LVM here: {lvm_is_missing()}")),
     ],
-    ids=[*BACKENDS, "lvm"],
+    ids=[*BACKENDS, "rbd", "lvm"],
 )
 def make(request: pytest.FixtureRequest) -> Make:
+    if request.param == "rbd":
+        ceph: Ceph = request.getfixturevalue("ceph")
+        return lambda _: RbdDriver(ceph.options())
     chosen: Make = request.param
     return chosen
 

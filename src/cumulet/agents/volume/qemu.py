@@ -19,7 +19,11 @@ _FULL: Final = "No space left on device"
 
 
 class ToolFailed(Refused):
-    """A tool ended with an error; the text is what it said."""
+    """A tool ended with an error; the text is what it said, `code` its exit status, where it came to one."""
+
+    def __init__(self, text: str, code: int | None = None) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 @contextlib.contextmanager
@@ -45,6 +49,7 @@ def img(
     secrets: Mapping[str, str] | None = None,
     objects: Sequence[str] = (),
     foreign: bool = False,
+    timeout_s: float | None = None,
 ) -> bytes:
     """Run `qemu-img`; its output. Raises NoSpace or ToolFailed.
 
@@ -52,7 +57,7 @@ def img(
     """
     with secret_objects(secrets or {}) as (given, files):
         argv = [*(LIMITS if foreign else ()), "qemu-img", command, *given, *objects, *map(str, arguments)]
-        return run(argv, pass_fds=files)
+        return run(argv, pass_fds=files, timeout_s=timeout_s)
 
 
 def run(argv: Sequence[str], *, pass_fds: Sequence[int] = (), timeout_s: float | None = None) -> bytes:
@@ -69,7 +74,7 @@ def run(argv: Sequence[str], *, pass_fds: Sequence[int] = (), timeout_s: float |
         said = done.stderr.decode(errors="replace").strip()
         if _FULL in said:
             raise NoSpace("The back end has no space left.")
-        raise ToolFailed(" ".join(said.split()) or f"{argv[0]} ended with {done.returncode}.")
+        raise ToolFailed(" ".join(said.split()) or f"{argv[0]} ended with {done.returncode}.", done.returncode)
     return done.stdout
 
 

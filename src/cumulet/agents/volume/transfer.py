@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,12 +67,18 @@ def opened_file(
         with FileDevice(path, size, writable=writable) as device:
             yield device
         return
+    node = qcow2_node(path, writable=writable, encrypted=key is not None)
+    with opened_node(node, writable=writable, key=key) as opened:
+        yield opened
+
+
+@contextlib.contextmanager
+def opened_node(node: Sequence[str], *, writable: bool = False, key: str | None = None) -> Iterator[BlockDevice]:
+    """QEMU's block node `disk`, which these arguments make; the secret object `key` may open it."""
     with short_folder() as folder:
         daemon, socket = Daemon(folder), folder / "nbd"
-        arguments = [*qcow2_node(path, writable=writable, encrypted=key is not None)]
-        daemon.start(
-            [*arguments, *served(socket, "disk", EXPORT, writable=writable)], {"key": key} if key is not None else {}
-        )
+        arguments = [*node, *served(socket, "disk", EXPORT, writable=writable)]
+        daemon.start(arguments, {"key": key} if key is not None else {})
         try:
             with NbdDevice(socket, EXPORT) as device:
                 yield device

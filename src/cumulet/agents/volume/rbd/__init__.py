@@ -1,0 +1,1 @@
+"""Volumes as images of a Ceph pool (RADOS block devices)."""
