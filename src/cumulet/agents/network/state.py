@@ -139,7 +139,7 @@ class AddressPair(Struct, frozen=True, omit_defaults=True):
 class DhcpOption(Struct, frozen=True, omit_defaults=True):
     """An extra DHCP option: a name dnsmasq knows or a number; without a value the option is withheld."""
 
-    opt_name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,64}\Z")]
+    opt_name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")]
     opt_value: Line | None = None
     ip_version: Literal[4, 6] = 4
 

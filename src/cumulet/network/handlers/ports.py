@@ -47,7 +47,7 @@ VNIC_TYPES = [
     "remote-managed",
     "vdpa",
 ]
-_OPTION_NAME = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
+_OPTION_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _FIXED_IP = dictionary({"subnet_id": uuid_text, "ip_address": ip_address})
 _PAIR = dictionary({"ip_address": cidr_or_address, "mac_address": mac_address}, required=["ip_address"])
 
