@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from cumulet.kernel.auth import IdentityVerifier, TokenAuthenticator, path_matches
-from cumulet.kernel.client import Transport
+from cumulet.kernel.client import STILL, Transport
 from tests.support import BASE
 
 
@@ -35,10 +35,15 @@ class FakeIdentity:
     def __init__(self) -> None:
         self.valid: dict[str, dict[str, Any]] = {}
         self.asked = 0
+        self.changes = 0
+        self.says_still = False
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         self.asked += 1
         token = self.valid.get(environ["HTTP_X_SUBJECT_TOKEN"])
+        if self.says_still:
+            known = self.changes
+            environ[STILL] = lambda: self.changes == known
         start_response("200 OK" if token else "404 Not Found", [])
         return [msgspec.json.encode({"token": token})]
 
@@ -67,6 +72,26 @@ def test_in_one_process_every_request_is_checked(identity: FakeIdentity) -> None
     assert (first.user_id, first.project_id, first.roles) == ("u", "p", ("member",))
     del identity.valid["t"]
     assert local.verify("t") is None
+
+
+def test_an_answer_of_the_same_process_is_used_while_it_holds_and_no_longer(identity: FakeIdentity) -> None:
+    identity.says_still = True
+    local = verifier(identity, 0)
+    identity.valid["t"] = token()
+    first, second = local.verify("t"), local.verify("t")
+    assert first == second
+    assert first is not second  # a receiver may write into its own
+    assert identity.asked == 1
+    identity.valid["t"] = token(roles=[{"name": "reader"}])
+    identity.changes += 1
+    changed = local.verify("t")
+    assert changed is not None
+    assert changed.roles == ("reader",)
+    del identity.valid["t"]
+    identity.changes += 1
+    assert local.verify("t") is None
+    assert local.verify("t") is None
+    assert identity.asked == 4
 
 
 def test_over_a_socket_an_answer_is_believed_for_a_second_at_most(identity: FakeIdentity) -> None:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import falcon
 import msgspec
@@ -57,12 +57,21 @@ def context_of(token_id: str, body: Mapping[str, Any]) -> Context:
     )
 
 
+class _Known(NamedTuple):
+    """A good token: how long (monotonic) its answer holds unasked, or who tells whether it does."""
+
+    until: float
+    still: Callable[[], bool] | None
+    body: bytes
+    caller: Context
+
+
 class IdentityVerifier:
     """Asks Identity about every token.
 
     Identity in the same process (`remember_s` 0) is asked at every request, so a revocation counts from the next
-    request on; its answer is only decoded again when it changed. Over a socket an answer is kept `remember_s` seconds,
-    at most 1.
+    request on: whether its answer still holds (`Response.still`), and for another one if not. Over a socket an answer
+    is kept `remember_s` seconds, at most 1.
     """
 
     def __init__(self, transport: Transport, auth_url: str, *, remember_s: float = 0.0, capacity: int = 4096) -> None:
@@ -71,7 +80,7 @@ class IdentityVerifier:
         self._url = f"{auth_url}/auth/tokens?nocatalog"
         self._remember = min(remember_s, 1.0)
         self._capacity = capacity
-        self._known: dict[bytes, tuple[float, bytes, Context]] = {}
+        self._known: dict[bytes, _Known] = {}
         self._lock = threading.Lock()
 
     def verify(self, token: str, *, asked_by: str | None = None) -> Context | None:
@@ -81,21 +90,21 @@ class IdentityVerifier:
         key = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         known = self._known.get(key)
         now = time.monotonic()
-        if known is not None and now < known[0]:
-            return msgspec.structs.replace(known[2])
+        if known is not None and (now < known.until or (known.still is not None and known.still())):
+            return msgspec.structs.replace(known.caller)
         answer = self._ask(token, token)
         if answer.status != 200:
             with self._lock:
                 self._known.pop(key, None)
             return None
-        if known is not None and known[1] == answer.body:
-            ctx = known[2]
+        if known is not None and known.body == answer.body:
+            ctx = known.caller
         else:
             ctx = context_of(token, _decode(answer.body)["token"])
         with self._lock:
             if len(self._known) >= self._capacity:
                 self._known.pop(next(iter(self._known)))
-            self._known[key] = (now + self._remember, answer.body, ctx)
+            self._known[key] = _Known(now + self._remember, answer.still, answer.body, ctx)
         return msgspec.structs.replace(ctx)
 
     def _ask(self, subject: str, token: str, query: str = "") -> Response:

@@ -23,15 +23,22 @@ from cumulet.kernel.context import current_request
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+STILL = "cumulet.still"
+"""The WSGI environment's key under which a service in the same process leaves `Response.still`."""
 
 
 @dataclass(frozen=True)
 class Response:
-    """An answer: header names are lower case."""
+    """An answer: header names are lower case.
+
+    `still` is only given by services in the same process, and by few of them: whether the same question would be
+    answered the same now, which costs far less than to ask again.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    still: Callable[[], bool] | None = None
 
     def json(self) -> Any:
         return _decode(self.body)
@@ -125,7 +132,7 @@ def _call_wsgi(app: Wsgi, base: str, method: str, url: str, headers: Mapping[str
     finally:
         current_request.set(saved)
     status, sent = started[-1]
-    return Response(int(status[:3]), {k.lower(): v for k, v in sent}, body)
+    return Response(int(status[:3]), {k.lower(): v for k, v in sent}, body, environ.get(STILL))
 
 
 @dataclass

@@ -19,6 +19,7 @@ import msgspec
 from sqlalchemy.exc import DataError
 
 from cumulet.kernel import bodies, context, metrics, structs
+from cumulet.kernel.client import STILL
 from cumulet.kernel.context import Context
 from cumulet.kernel.db import TransactionLost, run_again
 from cumulet.kernel.errors import ApiError, BadRequest, InternalError, MethodNotAllowed, NotFound
@@ -35,9 +36,11 @@ class Reply:
     """An answer: `body` is encoded as JSON unless it is bytes (sent as they are) or None (nothing is sent).
 
     `stream` is an iterable of bytes or a file-like object instead of a body, with `length` in bytes when it is known.
+    `still` tells who asked from within this process whether the same question would be answered the same now: see
+    `client.Response`.
     """
 
-    __slots__ = ("body", "content_type", "headers", "length", "status", "stream")
+    __slots__ = ("body", "content_type", "headers", "length", "status", "still", "stream")
 
     def __init__(
         self,
@@ -48,6 +51,7 @@ class Reply:
         content_type: str = _JSON,
         stream: Any = None,
         length: int | None = None,
+        still: Callable[[], bool] | None = None,
     ) -> None:
         self.body = body
         self.status = status
@@ -55,6 +59,7 @@ class Reply:
         self.content_type = content_type
         self.stream = stream
         self.length = length
+        self.still = still
 
 
 NO_CONTENT = Reply(status=204)
@@ -209,6 +214,8 @@ def _responder(api: Api[Any], routes: list[Route]) -> Callable[..., None]:
             reply = route.handler(call, **params)
         except TransactionLost:
             reply = run_again(lambda: route.handler(call, **params))
+        if reply.still is not None:
+            req.env[STILL] = reply.still
         _write(reply, resp)
 
     return respond
