@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection, Row
 from cumulet.image.errors import image_not_found
 from cumulet.image.tables import image_members, image_properties, image_tags, images
 from cumulet.kernel.context import Context
+from cumulet.kernel.prepared import Prepared
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -70,11 +71,14 @@ SHOWN = tuple(images.c[name] for name in SHOWN_NAMES)
 _ALL = (*SHOWN, images.c.writer, images.c.staged_on)
 _PROPERTIES, _TAGS, _LOCATIONS = (SHOWN_NAMES.index(name) for name in ("properties", "tags", "locations"))
 
-_BY_ID = sa.select(*_ALL).where(images.c.id == sa.bindparam("image_id"))
-_LOCKED_BY_ID = _BY_ID.with_for_update()
-_SHOWN_BY_ID = sa.select(*SHOWN).where(images.c.id == sa.bindparam("image_id"))
-_MEMBERSHIP = sa.select(image_members.c.member_id).where(
-    image_members.c.image_id == sa.bindparam("image_id"), image_members.c.member_id == sa.bindparam("project_id")
+_ONE = sa.select(*_ALL).where(images.c.id == sa.bindparam("image_id"))
+_BY_ID = Prepared(_ONE)
+_LOCKED_BY_ID = Prepared(_ONE.with_for_update())
+_SHOWN_BY_ID = Prepared(sa.select(*SHOWN).where(images.c.id == sa.bindparam("image_id")))
+_MEMBERSHIP = Prepared(
+    sa.select(image_members.c.member_id).where(
+        image_members.c.image_id == sa.bindparam("image_id"), image_members.c.member_id == sa.bindparam("project_id")
+    )
 )
 _INSERT = sa.insert(images)
 _INSERT_PROPERTIES = sa.insert(image_properties)
@@ -115,7 +119,7 @@ class Seen(msgspec.Struct):
 
 def load(connection: Connection, ctx: Context, image_id: str, *, is_admin: bool, lock: bool = False) -> Seen:
     """Raises NotFound for an image that is not there or that the caller may not know of."""
-    row = connection.execute(_LOCKED_BY_ID if lock else _BY_ID, {"image_id": image_id}).first()
+    row = (_LOCKED_BY_ID if lock else _BY_ID).first(connection, {"image_id": image_id})
     if row is None:
         raise image_not_found(image_id)
     image = of_row(row)
@@ -124,7 +128,7 @@ def load(connection: Connection, ctx: Context, image_id: str, *, is_admin: bool,
 
 def load_shown(connection: Connection, ctx: Context, image_id: str, *, is_admin: bool) -> Row[Any]:
     """The row of `SHOWN` of an image. Raises NotFound as `load` does."""
-    row = connection.execute(_SHOWN_BY_ID, {"image_id": image_id}).first()
+    row: Row[Any] | None = _SHOWN_BY_ID.first(connection, {"image_id": image_id})
     if row is None:
         raise image_not_found(image_id)
     visible(connection, ctx, row, is_admin=is_admin)
@@ -133,7 +137,7 @@ def load_shown(connection: Connection, ctx: Context, image_id: str, *, is_admin:
 
 def load_any(connection: Connection, image_id: str, *, lock: bool = False) -> Image | None:
     """For jobs and the service itself, which act for nobody."""
-    row = connection.execute(_LOCKED_BY_ID if lock else _BY_ID, {"image_id": image_id}).first()
+    row = (_LOCKED_BY_ID if lock else _BY_ID).first(connection, {"image_id": image_id})
     return None if row is None else of_row(row)
 
 
@@ -149,8 +153,7 @@ def visible(connection: Connection, ctx: Context, image: Image | Row[Any], *, is
 
 
 def is_member(connection: Connection, image_id: str, project_id: str) -> bool:
-    found = connection.execute(_MEMBERSHIP, {"image_id": image_id, "project_id": project_id}).first()
-    return found is not None
+    return _MEMBERSHIP.first(connection, {"image_id": image_id, "project_id": project_id}) is not None
 
 
 def insert(connection: Connection, image: Image) -> dict[str, Any]:
