@@ -1,4 +1,4 @@
-"""QEMU's block nodes for files of this host, as arguments of its storage daemon."""
+"""QEMU's block nodes for files of this host and images of Ceph, as arguments of its storage daemon."""
 
 from __future__ import annotations
 
@@ -33,3 +33,20 @@ def description(path: Path, format_: str, writable: bool, encrypted: bool, name:
     if encrypted:
         node["encrypt"] = {"format": "luks", "key-secret": "key"}
     return node
+
+
+def rbd_node(
+    pool: str, image: str, snapshot: str | None, *, conf: Path, user: str | None, writable: bool
+) -> dict[str, Any]:
+    """The node `disk` of an image in Ceph. `conf` names the monitors and leads to the user's key."""
+    node: dict[str, Any] = {
+        "driver": "rbd",
+        "node-name": "disk",
+        "pool": pool,
+        "image": image,
+        "conf": str(conf.absolute()),
+        "read-only": not writable,
+        "discard": "unmap",
+    }
+    told = {"user": user, "snapshot": snapshot}
+    return node | {key: value for key, value in told.items() if value is not None}

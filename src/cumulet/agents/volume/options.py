@@ -1,7 +1,8 @@
 """The back ends that cinder.conf names, read as operators write them.
 
 `enabled_backends` names sections; without it there is one back end, called `file`, in the cloud's own directory. What
-`volume_driver` ends in chooses: `LVMVolumeDriver` a volume group, `NfsDriver` or `file` a directory.
+`volume_driver` ends in chooses: `LVMVolumeDriver` a volume group, `RBDDriver` a Ceph pool, `NfsDriver` or `file` a
+directory.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from cumulet.agents.volume.file.driver import FileDriver
 from cumulet.agents.volume.file.options import FileOptions
 from cumulet.agents.volume.lvm import LvmDriver, lvm_is_missing
 from cumulet.agents.volume.protocols import OpenDisks, VolumeDriver
+from cumulet.agents.volume.rbd.driver import RbdDriver
+from cumulet.agents.volume.rbd.options import RBD_OPTS, options_of
+from cumulet.agents.volume.rbd.tools import rbd_is_missing
 from cumulet.kernel import config
 from cumulet.kernel.client import Session
 
@@ -29,6 +33,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_BACKEND: Final = "file"
 _LONGEST_FOLDER: Final = 55
+_KINDS: Final = {"LVMVolumeDriver": "lvm", "RBDDriver": "rbd", "FileDriver": "file", "NfsDriver": "nfs", "file": "file"}
 HOST_OPTS = [
     cfg.ListOpt("enabled_backends", default=[], help="Sections of this file, a back end each."),
     cfg.StrOpt("my_ip", default="127.0.0.1", help="Where other hosts reach this one."),
@@ -66,6 +71,7 @@ BACKEND_OPTS = [
     cfg.StrOpt("lvm_fallback_dir", help="Keep volumes as files there where this host has no device mapper."),
     cfg.IntOpt("reserved_percentage", default=0, min=0, max=100),
     cfg.StrOpt("max_over_subscription_ratio", default="20.0"),
+    *RBD_OPTS,
 ]
 
 
@@ -105,8 +111,10 @@ def _kind(section: Any) -> str:
 
 def _trouble(section: Any, name: str) -> str | None:
     kind = _kind(section)
-    if kind not in ("LVMVolumeDriver", "FileDriver", "NfsDriver", "file"):
+    if kind not in _KINDS:
         return f"volume_driver {section.volume_driver} is not known here"
+    if kind == "RBDDriver":
+        return rbd_is_missing()
     missing = lvm_is_missing() if kind == "LVMVolumeDriver" else None
     if missing is None or section.lvm_fallback_dir is not None:
         return None
@@ -119,7 +127,9 @@ def _driver(conf: cfg.ConfigOpts, name: str, host: str, state_dir: Path, disks: 
     backend_name = section.volume_backend_name or name
     if trouble is not None:
         log.error("back end %s takes no volumes: %s", name, trouble)
-        return DownDriver(name, backend_name, "lvm" if kind == "LVMVolumeDriver" else "unknown", trouble)
+        return DownDriver(name, backend_name, _KINDS.get(kind, "unknown"), trouble)
+    if kind == "RBDDriver":
+        return RbdDriver(options_of(section, name, host))
     folder = Path(section.volumes_dir or state_dir / name)
     if kind == "LVMVolumeDriver":
         missing = lvm_is_missing()

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from cumulet.agents.volume.connector import EXPORT, Connector, served
 from cumulet.agents.volume.daemon import Daemon
 from cumulet.agents.volume.devices.files import FileDevice
 from cumulet.agents.volume.devices.nbd import NbdDevice
-from cumulet.agents.volume.nodes import qcow2_node
+from cumulet.agents.volume.nodes import qcow2_node, rbd_node
 from cumulet.agents.volume.protocols import BlockDevice, Refused
 
 _PIECE: Final = 4 << 20
@@ -45,6 +47,12 @@ def opened_connection(connection: Mapping[str, Any], key: str | None = None) -> 
     if connection["driver_volume_type"] in ("local", "simulated"):
         with opened_file(Path(data["path"]), data["format"], data["size"], key=key) as device:
             yield device
+        return
+    if connection["driver_volume_type"] == "rbd":
+        pool, _, image = data["name"].partition("/")
+        node = rbd_node(pool, image, None, conf=Path(data["ceph_conf"]), user=data["auth_username"], writable=False)
+        with opened_node(["--blockdev", msgspec.json.encode(node).decode()]) as opened:
+            yield opened
         return
     with short_folder() as folder:
         connector = Connector(folder)

@@ -67,7 +67,8 @@ def _start(folder: Path, drive: Drive, namespace: str | None) -> int:
     writable = "off" if drive.node.get("read-only") else "on"
     arguments = ["unshare", "--mount", "--propagation", "slave", "qemu-storage-daemon", "--pidfile", _PID]
     for secret in drive.objects:
-        arguments += ["--object", _json(secret | {"dir": str(folder.parent / secret["dir"])})]
+        keys = {"dir": str(folder.parent / secret["dir"])} if "dir" in secret else {}
+        arguments += ["--object", _json(secret | keys)]
     arguments += ["--blockdev", _json(drive.node)]
     export = {
         "type": "fuse",

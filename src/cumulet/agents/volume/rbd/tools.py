@@ -7,12 +7,12 @@ hold the agent's threads for ever, and librbd ends the whole process when it fin
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from cumulet.agents.volume import qemu
+from cumulet.agents.volume.nodes import rbd_node
 from cumulet.agents.volume.rbd.options import RbdOptions
 
 CHANGE_S: Final = 120.0
@@ -64,11 +64,6 @@ class Tools:
         return msgspec.json.decode(qemu.run(argv, timeout_s=limit_s + 5))
 
     def node(self, image: str, snapshot: str | None = None, *, writable: bool = False) -> dict[str, Any]:
-        """QEMU's block node of an image, which knows the key by ceph.conf alone."""
-        made: dict[str, Any] = {"driver": "rbd", "pool": self._options.pool, "image": image}
-        made["conf"] = str(Path(self._options.conf).absolute())
-        if self._options.user is not None:
-            made["user"] = self._options.user
-        if snapshot is not None:
-            made["snapshot"] = snapshot
-        return {**made, "node-name": "disk", "read-only": not writable, "discard": "unmap"}
+        """QEMU's block node of an image."""
+        known = self._options
+        return rbd_node(known.pool, image, snapshot, conf=known.conf, user=known.user, writable=writable)
