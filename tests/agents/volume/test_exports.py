@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from cumulet.agents.volume import options
+from cumulet.agents.volume import connector, options
 from cumulet.agents.volume.connector import Connector, LocalDisk
 from cumulet.agents.volume.daemon import Daemon
 from cumulet.agents.volume.devices.nbd import NbdDevice
 from cumulet.agents.volume.file.driver import FileDriver
-from cumulet.agents.volume.protocols import InUse, Volume
+from cumulet.agents.volume.protocols import Connector as Who
+from cumulet.agents.volume.protocols import InUse, Refused, Volume
 from cumulet.agents.volume.transfer import short_folder
 from cumulet.kernel.settings import Settings
 from cumulet.processes import agent as agents
@@ -76,6 +77,36 @@ def test_without_the_key_nothing_is_served(short: Path) -> None:
     with pytest.raises(Exception, match=r"(?i)tls|handshake|nbd|psk|error"):
         Connector(short / "c").attach({"driver_volume_type": "nbd", "data": wrong})
     driver.disconnect(A, "one")
+
+
+def test_each_attachment_has_a_key_of_its_own(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one host knows is worth nothing once its attachment has ended; the others go on."""
+    driver = make(short)
+    driver.create(Volume(A, 1))
+    shared = [Who(host=name, ip="127.0.0.1", shared=True) for name in ("node2", "node3")]
+    one, two = (driver.connect(A, name, who, "rw") for name, who in zip(("one", "two"), shared, strict=True))
+    assert [info["data"]["tls_username"] for info in (one, two)] == ["one", "two"]
+    assert one["data"]["tls_key"] != two["data"]["tls_key"]
+    assert driver.connect(A, "one", shared[0], "rw") == one
+    with pytest.raises(Refused):
+        Connector(short / "w").attach({**one, "data": {**one["data"], "tls_key": two["data"]["tls_key"]}})
+    stays = device(Connector(short / "c2").attach(two))
+    monkeypatch.setattr(connector, "_RECONNECT_S", 0)
+    goes = device(Connector(short / "c1").attach(one))
+    with stays, goes:
+        goes.write(0, pattern("one"))
+        goes.flush()
+        driver.disconnect(A, "one")
+        driver.disconnect(A, "one")
+        with pytest.raises(Refused):
+            goes.read(0, 4096)
+        with pytest.raises(Refused):
+            Connector(short / "c3").attach(one)
+        assert stays.read(0, 1 << 16) == pattern("one")
+        stays.write(1 << 20, pattern("two"))
+        stays.flush()
+    driver.disconnect(A, "two")
+    assert read(driver, A, 1 << 20) == pattern("two")
 
 
 def test_no_key_is_in_a_command_line(short: Path) -> None:

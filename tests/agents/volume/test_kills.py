@@ -18,7 +18,8 @@ from cumulet.agents.volume.connector import Connector
 from cumulet.agents.volume.daemon import Daemon
 from cumulet.agents.volume.devices.nbd import NbdDevice
 from cumulet.agents.volume.file.driver import FileDriver
-from cumulet.agents.volume.protocols import Volume
+from cumulet.agents.volume.protocols import Connector as Who
+from cumulet.agents.volume.protocols import Refused, Volume
 from cumulet.agents.volume.transfer import short_folder
 from tests.agents.volume.backends import ELSEWHERE, GIB, digest, file_options, pattern, read, write
 from tests.agents.volume.killing import Counted, killed_before
@@ -178,6 +179,38 @@ def _ends_clean(driver: FileDriver) -> None:
         driver.delete(volume_id)
     driver.upkeep()
     assert list(driver._layers.folder.iterdir()) == []
+
+
+def test_one_of_two_hosts_goes_killed_at_every_step(place: Path) -> None:
+    """Its key is good for nothing afterwards, and the other host goes on where it was."""
+    step = 0
+    while True:
+        step += 1
+        folder = place / f"d{step}"
+        here = file_options(folder)
+        driver, stays = FileDriver(here), Connector(folder / "c")
+        driver.create(Volume(A, 1))
+        far = Who(host="node2", shared=True)
+        gone, told = (driver.connect(A, name, far, "rw") for name in ("one", "two"))
+        disk = stays.attach(told)
+        with NbdDevice(Path(disk.socket or ""), disk.export or "") as client:
+            client.write(0, pattern("before"))
+            client.flush()
+            done = not killed_before(step, lambda here=here: FileDriver(here).disconnect(A, "one"), steps)  # type: ignore[misc]
+            again = FileDriver(here)
+            again.upkeep()
+            assert client.read(0, 1 << 16) == pattern("before"), f"killed before step {step}"
+            again.disconnect(A, "one")
+            with pytest.raises(Refused):
+                Connector(folder / "g").attach(gone)
+            client.write(0, pattern("after"))
+            client.flush()
+        stays.detach(A)
+        again.disconnect(A, "two")
+        assert read(again, A, 0) == pattern("after")
+        if done:
+            break
+    assert step > 5
 
 
 def test_a_snapshot_of_a_volume_in_use_killed_at_every_step(place: Path) -> None:

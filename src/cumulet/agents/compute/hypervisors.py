@@ -12,13 +12,14 @@ from cumulet.agents.compute.images import ImageCache
 from cumulet.agents.compute.protocols import Hypervisor
 from cumulet.agents.compute.qemu.driver import QemuHypervisor
 from cumulet.agents.compute.qemu.host import Host
+from cumulet.agents.compute.waking import Waiting
 
 
 class RealHypervisor(Hypervisor, Protocol):
     """One whose guests are on this machine, and outlive the agent."""
 
-    def wake(self) -> None:
-        """At the agent's start: have guests run that are to run."""
+    def wake(self) -> Waiting:
+        """At the agent's start: have guests run that are to run. To be repeated while some have to wait."""
 
     def rest(self) -> None:
         """Before the machine is left: end every guest so that `wake` can take it up again."""

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from cumulet.agents.compute import waking
 from cumulet.agents.compute.agent import Agent
 from cumulet.agents.volume.protocols import OpenDisks
 from cumulet.kernel.bus import Bus, Method
@@ -48,14 +49,24 @@ class _OwnServer:
 
 class ComputePart:
     """Reports and answers for a host's hypervisor. `make` makes the agent on the bus it is given. `disks`: what the
-    volume agent may ask of the hypervisor, if that can follow its volumes' snapshots."""
+    volume agent may ask of the hypervisor, if that can follow its volumes' snapshots. `wake`: has guests go on after
+    the host's start, where some wait for what is not there yet."""
 
-    def __init__(self, bus: Bus, make: Callable[[Bus], Agent], disks: OpenDisks | None = None) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        make: Callable[[Bus], Agent],
+        disks: OpenDisks | None = None,
+        wake: Callable[[], waking.Waiting] | None = None,
+    ) -> None:
         self.disks = disks
+        self._wake = wake
         self._agent = make(_OwnServer(bus))
 
     def methods(self) -> Mapping[str, Method]:
         return self._agent.methods()
 
     def run(self, stop: threading.Event) -> None:
+        if self._wake is not None:
+            threading.Thread(target=waking.insist, args=(self._wake, stop), name="wake", daemon=True).start()
         self._agent.run(stop)

@@ -53,9 +53,9 @@ def network_config(settings: Settings, host: str, state_dir: Path) -> AgentConfi
 
 def compute_part(bus: Bus, host: str, state_dir: Path, settings: Settings) -> Part:
     hypervisor = _hypervisor(host, state_dir, settings)
-    hypervisor.wake()
+    wake = hypervisor.wake if hypervisor.wake() else None
     disks = GuestDisks(OpenDisks(hypervisor.host)) if isinstance(hypervisor, QemuHypervisor) else None
-    return ComputePart(bus, functools.partial(ComputeAgent, hypervisors={host: hypervisor}), disks)
+    return ComputePart(bus, functools.partial(ComputeAgent, hypervisors={host: hypervisor}), disks, wake)
 
 
 def console_part(settings: Settings) -> Part:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 import shutil
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,30 +14,17 @@ import msgspec
 
 from cumulet.agents.volume.daemon import Daemon
 from cumulet.agents.volume.durable import write_durably
+from cumulet.agents.volume.keys import Keys
 from cumulet.agents.volume.nodes import description
 from cumulet.agents.volume.protocols import Refused
 
-USER: Final = "cumulet"
+_ANYBODY: Final = "cumulet"
 _EXPORT: Final = "volume"
 _TRIES: Final = 200
 _BACKLOG: Final = 16
 _FAR: Final = "far"
 _RECONNECT_S: Final = 60
 _OLD_PORT_S: Final = 10.0
-
-
-_GROUP: Final = """\
------BEGIN DH PARAMETERS-----
-MIIBCAKCAQEA//////////+t+FRYortKmq/cViAnPTzx2LnFg84tNpWp4TZBFGQz
-+8yTnc4kmz75fS/jY2MMddj2gbICrsRhetPfHtXV/WVhJDP1H18GbtCFY2VVPe0a
-87VXE15/V8k1mE8McODmi3fipona8+/och3xWKE2rec1MKzKT0g6eXq8CrGCsyT7
-YdEIqUuyyOP7uWrat2DX9GgdT0Kj3jlN9K5W7edjcrsZCwenyO4KbXCeAvzhzffi
-7MA0BM0oNC9hkXL+nOmFg/+OTxIy7vKBg8P+OxtMb61zO7X8vC7CIAXFjvGDfRaD
-ssbzSibBsu/6iGtCOGEoXJf//////////wIBAg==
------END DH PARAMETERS-----
-"""
-"""RFC 7919's group ffdhe2048. A daemon that is given none computes one at each start, which takes seconds."""
-
 
 _PRIORITY: Final = "NORMAL:-CIPHER-ALL:+AES-128-GCM:+CHACHA20-POLY1305:%SERVER_PRECEDENCE"
 """A PSK goes with SHA-256, so left alone GnuTLS takes ChaCha20, which costs more than twice what AES-128-GCM does."""
@@ -62,6 +49,7 @@ class Exports:
         self._address = address
         self._first_port = first_port
         self._tls = tls
+        self._seen: set[str] = set()
 
     def of(self, volume_id: str) -> Served | None:
         """What is served of a volume, whether or not its daemon lives."""
@@ -71,18 +59,26 @@ class Exports:
         return Daemon(self._folder / volume_id).pid() is not None
 
     def open(
-        self, volume_id: str, path: Path, format_: str, *, writable: bool, local: bool, key: str | None
+        self,
+        volume_id: str,
+        path: Path,
+        format_: str,
+        *,
+        writable: bool,
+        local: bool,
+        key: str | None,
+        user: str = _ANYBODY,
     ) -> dict[str, Any]:
         """Serve a volume; what a connection_info needs to say. One that is served already stays as it is, and grows
-        from read-only to writable when that is asked for."""
+        from read-only to writable when that is asked for. `user`: by what name it is opened from another host."""
         folder = self._folder / volume_id
         served = self.of(volume_id)
         if served is None or not self.is_alive(volume_id) or (writable and not served.writable):
             unix = local if served is None else served.port is None
             served = self._serve(volume_id, path, format_, writable=writable, unix=unix, key=key, before=served)
         if served.port is None and not local:
-            return self._told(volume_id, self._relay(folder, served))
-        return self._told(volume_id, served)
+            return self._told(volume_id, self._relay(folder, served), user)
+        return self._told(volume_id, served, user)
 
     def _serve(
         self,
@@ -133,10 +129,18 @@ class Exports:
         return wanted
 
     def mend(self, volume_id: str) -> None:
-        """Start again what others reach a volume through, if that has died."""
+        """Start again what others reach a volume through, if that has died, and serve what an agent before this one
+        had taken away for a moment."""
         folder, served = self._folder / volume_id, self.of(volume_id)
-        if served is not None and _spec(folder / _FAR) is not None:
+        if served is None:
+            return
+        if _spec(folder / _FAR) is not None:
             self._relay(folder, served)
+        if volume_id not in self._seen:
+            for at in (folder, folder / _FAR):
+                if (spec := _spec(at)) is not None:
+                    _offer(Daemon(at), spec)
+            self._seen.add(volume_id)
 
     def _start(self, folder: Path, at: Path, wanted: Served, node: dict[str, Any], unix: bool, key: str | None) -> None:
         """A daemon below `at`; the export's key is in `folder`. Raises Refused when no port is free."""
@@ -149,7 +153,8 @@ class Exports:
             write_durably(at / "spec", msgspec.json.encode(wanted))
 
     def _listener(self, before: int | None) -> socket.socket:
-        """A socket at the port it had before, or at a free one, for the daemon to accept at.
+        """A socket at the port it had before, or at a free one that was no other export's, for the daemon to accept at:
+        after a host's start guests look for their volumes where these were.
 
         TCP_NODELAY, which Linux hands on to what is accepted: the daemon does not set it itself, and its answers of
         two pieces would wait for the other side's delayed acknowledgements, 40 ms each.
@@ -160,11 +165,17 @@ class Exports:
             if listener is not None:
                 return listener
             time.sleep(0.02)  # a daemon that is being killed lets go of its port last
+        others = self._ports()
         for port in range(self._first_port, self._first_port + _TRIES):
-            listener = self._bound(port)
+            listener = None if port in others else self._bound(port)
             if listener is not None:
                 return listener
         raise Refused(f"No port from {self._first_port} on is free for another export.")
+
+    def _ports(self) -> set[int | None]:
+        """Those of all exports, of this host's other back ends too, whether or not they are served now."""
+        specs = [*self._folder.parent.glob("*/*/spec"), *self._folder.parent.glob(f"*/*/{_FAR}/spec")]
+        return {served.port for spec in specs if (served := _spec(spec.parent)) is not None}
 
     def _bound(self, port: int) -> socket.socket | None:
         listener = socket.socket(socket.AF_INET6 if ":" in self._address else socket.AF_INET)
@@ -186,33 +197,25 @@ class Exports:
         else:
             server = f"addr.type=fd,addr.str={inherited[0]},max-connections=0"
             if self._tls:
-                self._key(folder)
+                keys = Keys(folder / "tls")
+                keys.prepare()
                 arguments += [
                     "--object",
-                    f"tls-creds-psk,id=tls,endpoint=server,dir={folder / 'tls'},priority={_PRIORITY}",
+                    f"tls-creds-psk,id=tls,endpoint=server,dir={keys.folder},priority={_PRIORITY}",
                 ]
                 server += ",tls-creds=tls"
             arguments += ["--nbd-server", server]
         export = f"type=nbd,id={_EXPORT},node-name=disk,name={wanted.export}"
         return [*arguments, "--export", f"{export},writable={'on' if wanted.writable else 'off'}"]
 
-    def _key(self, folder: Path) -> str:
-        """The export's own key, made with it."""
-        file = folder / "tls" / "keys.psk"
-        if not file.exists():
-            file.parent.mkdir(mode=0o700, exist_ok=True)
-            write_durably(file.with_name("dh-params.pem"), _GROUP.encode())
-            write_durably(file, f"{USER}:{secrets.token_hex(32)}\n".encode())
-        return file.read_text().strip().partition(":")[2]
-
-    def _told(self, volume_id: str, served: Served) -> dict[str, Any]:
+    def _told(self, volume_id: str, served: Served, user: str) -> dict[str, Any]:
         folder = self._folder / volume_id
         if served.port is None:
             return {"host": None, "port": None, "socket": str(folder / "nbd"), "export": served.export, "tls": None}
         told: dict[str, Any] = {"host": self._address, "port": served.port, "socket": None, "export": served.export}
         if not self._tls:
             return {**told, "tls": None}
-        return {**told, "tls": "psk", "tls_username": USER, "tls_key": self._key(folder)}
+        return {**told, "tls": "psk", "tls_username": user, "tls_key": Keys(folder / "tls").of(user)}
 
     def close(self, volume_id: str) -> None:
         """End it: what clients wrote and flushed is in the file."""
@@ -235,7 +238,7 @@ class Exports:
         served, daemon = self.of(volume_id), Daemon(self._folder / volume_id)
         if served is None or served.path == str(overlay):
             return
-        name, top = _node_of(overlay), self._top(daemon, served)
+        name, top = _node_of(overlay), _top(daemon, served)
         if top != name:
             if name not in _nodes(daemon):
                 node = description(overlay, "qcow2", True, False, name)
@@ -249,27 +252,25 @@ class Exports:
         served, daemon = self.of(volume_id), Daemon(self._folder / volume_id)
         if served is None:
             return
-        node = self._top(daemon, served)
-        if daemon.ask(("query-block-exports", {}))[0]:
-            daemon.ask(("block-export-del", {"id": _EXPORT, "mode": "hard"}))
-        export = {"type": "nbd", "id": _EXPORT, "node-name": node, "name": served.export, "writable": served.writable}
-        try:
+        with _cut_off(daemon, served) as node:
             _resize(daemon, node, size)
-        finally:
-            daemon.ask(("block-export-add", export))
         far = self._folder / volume_id / _FAR
         if _spec(far) is not None:  # a client that exports in turn stays as small as it was
             Daemon(far).stop()
             self._relay(self._folder / volume_id, served)
 
-    @staticmethod
-    def _top(daemon: Daemon, served: Served) -> str:
-        """The node that clients write to; between the two halves of `grow` nothing is exported."""
-        exports = daemon.ask(("query-block-exports", {}))[0]
-        if exports:
-            return str(exports[0]["node-name"])
-        name = _node_of(Path(served.path))
-        return name if name in _nodes(daemon) else "disk"
+    def withdraw(self, volume_id: str, user: str) -> None:
+        """Let one of several hosts in no more. All are cut off for a moment, and the others come back."""
+        folder, served = self._folder / volume_id, self.of(volume_id)
+        keys = Keys(folder / "tls")
+        if served is None or not keys.withdraw(user):
+            return
+        at = folder if served.port is not None else folder / _FAR
+        spec, daemon = _spec(at), Daemon(at)
+        if spec is not None and daemon.pid() is not None:
+            with _cut_off(daemon, spec):
+                pass
+        keys.withdrawn(user)
 
 
 def _spec(folder: Path) -> Served | None:
@@ -288,12 +289,49 @@ def _nodes(daemon: Daemon) -> set[str]:
     return {str(node["node-name"]) for node in daemon.ask(("query-named-block-nodes", {"flat": True}))[0]}
 
 
+def _top(daemon: Daemon, served: Served) -> str:
+    """The node that clients write to; while they are cut off nothing is exported."""
+    exports = daemon.ask(("query-block-exports", {}))[0]
+    if exports:
+        return str(exports[0]["node-name"])
+    name = _node_of(Path(served.path))
+    return name if name in _nodes(daemon) else "disk"
+
+
+@contextlib.contextmanager
+def _cut_off(daemon: Daemon, served: Served) -> Iterator[str]:
+    """While nobody is connected; the node that clients write to. They come back by themselves."""
+    node = _top(daemon, served)
+    if _is_offered(daemon):
+        daemon.ask(("block-export-del", {"id": _EXPORT, "mode": "hard"}))
+    try:
+        yield node
+    finally:
+        _offer(daemon, served)
+
+
+def _offer(daemon: Daemon, served: Served) -> None:
+    """Export it; what is exported already stays."""
+    export = {"type": "nbd", "id": _EXPORT, "name": served.export, "writable": served.writable}
+    if not _is_offered(daemon):
+        _insist(daemon, "block-export-add", {**export, "node-name": _top(daemon, served)}, "in use")
+
+
+def _is_offered(daemon: Daemon) -> bool:
+    return any(not export["shutting-down"] for export in daemon.ask(("query-block-exports", {}))[0])
+
+
 def _resize(daemon: Daemon, node: str, size: int) -> None:
-    for attempt in range(100):  # an export that was just ended lets go of its node a moment later
+    _insist(daemon, "block_resize", {"node-name": node, "size": size}, "onflict")
+
+
+def _insist(daemon: Daemon, command: str, arguments: dict[str, Any], while_: str) -> None:
+    """An export that was just ended lets go of its name and its node a moment later."""
+    for attempt in range(100):
         try:
-            daemon.ask(("block_resize", {"node-name": node, "size": size}))
+            daemon.ask((command, arguments))
             return
         except Refused as error:
-            if "onflict" not in str(error) or attempt == 99:
+            if while_ not in str(error) or attempt == 99:
                 raise
             time.sleep(0.05)

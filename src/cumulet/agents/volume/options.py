@@ -178,11 +178,16 @@ def _lvm(conf: cfg.ConfigOpts, section: Any, name: str, host: str, state_dir: Pa
 
 
 def exports_folder(state_dir: Path, name: str) -> Path:
-    """In the cloud's directory, or where sockets with a volume's id in their path are not too long for the system."""
+    """In the cloud's directory, or where sockets with a volume's id in their path are not too long for the system.
+
+    Ports and keys have to outlive a restart of the host, so it is not below /run, where earlier versions had it.
+    """
     folder = state_dir / "exports" / name
     if len(str(folder)) <= _LONGEST_FOLDER:
         return folder
-    return Path("/run/cumulet-exports") / hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    short = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    before = Path("/run/cumulet-exports", short)
+    return before if before.exists() else Path("/var/lib/cumulet-exports", short)
 
 
 def repository_of(

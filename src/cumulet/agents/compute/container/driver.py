@@ -28,6 +28,7 @@ from cumulet.agents.compute.protocols import Disk, Guest, NoSuchGuest, Resources
 from cumulet.agents.compute.qemu import transfer
 from cumulet.agents.compute.qemu.host import Host
 from cumulet.agents.compute.run import CommandFailed
+from cumulet.agents.compute.waking import Waiting
 
 log = logging.getLogger(__name__)
 
@@ -98,16 +99,25 @@ class ContainerHypervisor:
             if record is not None:
                 power.release(self.host, record, bound)
 
-    def wake(self) -> None:
-        for record in self._folders.all():
-            snapshots.thaw(self._folders.of(record.id))
-            if record.state != "built" or record.moved_to or record.boot_id == boot_id() or record.wanted == "stopped":
-                continue
-            if record.boot_id == power.AT_REST or self.host.config.resume_at_boot:
+    def wake(self) -> Waiting:
+        waiting = {}
+        for each in self._folders.all():
+            with self._folders.locked(each.id) as directory:
+                snapshots.thaw(directory)
                 try:
-                    self.start(record.id)
-                except Exception:  # one guest's trouble does not keep the others from starting
-                    log.exception("container %s could not be started", record.id)
+                    self._wake(each.id)
+                except Exception as error:  # noqa: BLE001 - one guest's trouble does not keep the others from starting
+                    waiting[each.id] = str(error) or repr(error)
+        return waiting
+
+    def _wake(self, server_id: str) -> None:
+        record = self._folders.find(server_id)
+        if record is None or record.boot_id == boot_id():
+            return
+        if record.state != "built" or record.moved_to or record.wanted == "stopped":
+            return
+        if record.boot_id == power.AT_REST or self.host.config.resume_at_boot:
+            power.on(self.host, record, again=True)
 
     def rest(self) -> None:
         records = self._folders.all()

@@ -11,7 +11,9 @@ import msgspec
 
 from cumulet.agents.compute.container import cards, cgroups, devices, loops, processes, view
 from cumulet.agents.compute.folders import Record, boot_id
+from cumulet.agents.compute.qemu import volumes
 from cumulet.agents.compute.qemu.host import Host
+from cumulet.agents.compute.qemu.power import SERVED_S
 from cumulet.agents.compute.run import CommandFailed
 
 RUNNING, PAUSED, SHUTDOWN, SUSPENDED = 1, 3, 4, 7
@@ -31,15 +33,27 @@ def wish(host: Host, record: Record, wanted: str) -> None:
     host.folders.save(record)
 
 
-def on(host: Host, record: Record) -> None:
-    """Run it; one that is suspended goes on, one that runs stays as it is."""
+def on(host: Host, record: Record, *, again: bool = False) -> None:
+    """Run it; one that is suspended goes on, one that runs stays as it is.
+
+    `again`: it is to run since before the host's start. Its record is of that time until it runs, so that whoever looks
+    next knows. Raises NotServed while what serves its volumes is not there.
+    """
     directory = host.folders.of(record.id)
     suspended = record.wanted == "suspended"
-    wish(host, record, "running")
+    if not again:
+        wish(host, record, "running")
     if processes.keeper_of(directory) is not None:
         if suspended:
             cgroups.freeze(record.id, False)
-        return
+    else:
+        volumes.await_served(record.drives, host.config.host_namespace, within_s=0.0 if again else SERVED_S)
+        _begin(host, record, directory)
+    if again:
+        wish(host, record, "running")
+
+
+def _begin(host: Host, record: Record, directory: Path) -> None:
     try:
         _start(directory, record, host.config.host_namespace)
     except BaseException:

@@ -32,6 +32,7 @@ from cumulet.agents.compute.qemu import (
     transfer,
 )
 from cumulet.agents.compute.qemu.host import Host
+from cumulet.agents.compute.waking import Waiting
 
 log = logging.getLogger(__name__)
 _SWEEP_S: Final = 600.0
@@ -90,25 +91,28 @@ class QemuHypervisor:
             return False
         return not live.has_left(self.host.folders.of(record.id), record)
 
-    def wake(self) -> None:
+    def wake(self) -> Waiting:
         """At the agent's start: guests that were laid to rest go on, and so do, where that is configured, those that a
-        new start of the host has ended."""
-        for record in self.host.folders.all():
-            if record.state != "built" or record.boot_id == boot_id():
-                continue
-            with self.host.folders.locked(record.id):
+        new start of the host has ended. One that cannot yet is tried by the next call."""
+        waiting = {}
+        for each in self.host.folders.all():
+            with self.host.folders.locked(each.id):
                 try:
-                    self._wake(record)
-                except Exception:  # one guest's trouble does not keep the others from starting
-                    log.exception("guest %s could not be started after the host's start", record.id)
+                    self._wake(each.id)
+                except Exception as error:  # noqa: BLE001 - one guest's trouble does not keep the others from starting
+                    waiting[each.id] = str(error) or repr(error)
+        return waiting
 
-    def _wake(self, record: Record) -> None:
+    def _wake(self, server_id: str) -> None:
+        record = self.host.folders.find(server_id)
+        if record is None or record.state != "built" or record.boot_id == boot_id():
+            return
         if record.wanted == "suspended" or record.moved_to:
             return
         if record.wanted == "stopped" or not (record.boot_id == power.AT_REST or self.host.config.resume_at_boot):
             power.wish(self.host, record, "stopped")
             return
-        power.on(self.host, record, paused=record.wanted == "paused")
+        power.on(self.host, record, paused=record.wanted == "paused", again=True)
 
     def rest(self) -> None:
         """Before the host is left: every guest's memory is saved, its process and devices go. `wake` takes them up."""

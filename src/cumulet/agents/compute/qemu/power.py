@@ -13,7 +13,7 @@ from typing import Final
 
 from cumulet.agents.compute import unix
 from cumulet.agents.compute.folders import Record, boot_id
-from cumulet.agents.compute.qemu import command, placement, processes, tpm, transfer
+from cumulet.agents.compute.qemu import command, placement, processes, tpm, transfer, volumes
 from cumulet.agents.compute.qemu.host import Host
 from cumulet.agents.compute.qemu.monitor import Monitor, MonitorError, MonitorGone
 
@@ -24,6 +24,8 @@ MEMORY: Final = "memory"
 AT_REST: Final = "at rest"
 _SAVE_S: Final = 600.0
 _LISTEN_S: Final = 0.3
+SERVED_S: Final = 20.0
+"""How long who starts a guest waits for its volumes' exports: within the patience of the engine's call."""
 _STATES: Final = {
     "running": RUNNING,
     "busy": RUNNING,
@@ -46,12 +48,24 @@ def state_of(directory: Path) -> int:
     return _STATES.get(status, RUNNING)
 
 
-def on(host: Host, record: Record, *, paused: bool = False) -> None:
-    """Run it from its saved memory or from the start; one that runs stays as it is."""
+def on(host: Host, record: Record, *, paused: bool = False, again: bool = False) -> None:
+    """Run it from its saved memory or from the start; one that runs stays as it is.
+
+    `again`: it is to run since before the host's start. Its record is of that time until it runs, so that whoever looks
+    next knows. Raises NotServed while what serves its volumes is not there.
+    """
     directory = host.folders.of(record.id)
-    if processes.pid_of(directory) is not None:
-        return
-    wish(host, record, "paused" if paused else "running")
+    wanted = "paused" if paused else "running"
+    if processes.pid_of(directory) is None:
+        if not again:
+            wish(host, record, wanted)
+        _run(host, record, directory, within_s=0.0 if again else SERVED_S)
+    if again:
+        wish(host, record, wanted)
+
+
+def _run(host: Host, record: Record, directory: Path, *, within_s: float) -> None:
+    volumes.await_served(record.drives, host.config.host_namespace, within_s=within_s)
     host.plug(record)
     memory = directory / MEMORY
     if memory.exists():

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import shutil
+import socket
+import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from cumulet.agents.compute.folders import Drive
 from cumulet.agents.compute.protocols import Disk
+from cumulet.agents.network import netns
 from cumulet.kernel.settings import write_private
 
 _RECONNECT_S: Final = 10
+_ANSWER_S: Final = 3.0
+_LOOK_S: Final = 0.2
 _FILE_FORMATS: Final = frozenset({"raw", "qcow2"})
 
 
@@ -85,6 +91,41 @@ def forget_keys(directory: Path, drive: Drive) -> None:
 def node_name(volume_id: str) -> str:
     """At most 31 characters, as QEMU wants."""
     return "v" + volume_id.replace("-", "")[:30]
+
+
+class NotServed(RuntimeError):
+    """A volume's host does not answer where it serves the volume."""
+
+
+def await_served(drives: Iterable[Drive], namespace: str | None, *, within_s: float) -> None:
+    """Wait until what serves each drive over NBD can be reached: after a host's start that may come later than what
+    needs it. Raises NotServed."""
+    deadline = time.monotonic() + within_s
+    for drive in drives:
+        protocol = drive.node.get("file", {})
+        if protocol.get("driver") != "nbd":
+            continue
+        while (trouble := _trouble(protocol["server"], namespace)) is not None:
+            if time.monotonic() >= deadline:
+                raise NotServed(f"volume {drive.volume_id} is not served yet: {trouble}")
+            time.sleep(_LOOK_S)
+
+
+def _trouble(server: dict[str, Any], namespace: str | None) -> str | None:
+    """Why nobody answers there, None when somebody does."""
+    unix = server["type"] == "unix"
+    address = server["path"] if unix else (server["host"], int(server["port"]))
+    try:
+        with netns.inside(namespace), socket.socket(socket.AF_UNIX if unix else _family(server["host"])) as probe:
+            probe.settimeout(_ANSWER_S)
+            probe.connect(address)
+    except OSError as error:
+        return f"{server['path'] if unix else ':'.join(map(str, address))}: {error}"
+    return None
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _local(data: dict[str, Any]) -> dict[str, Any]:

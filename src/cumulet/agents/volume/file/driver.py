@@ -204,7 +204,9 @@ class FileDriver:
                 told: dict[str, Any] = {"path": str(head), "device_path": str(head), "format": format_}
             else:
                 local = connector.host in (None, self._options.host)
-                told = self._exports.open(volume_id, head, format_, writable=mode == "rw", local=local, key=key)
+                told = self._exports.open(
+                    volume_id, head, format_, writable=mode == "rw", local=local, key=key, user=attachment_id
+                )
             return self._heads.connection(volume_id, record, told, mode)
 
     def disconnect(self, volume_id: str, attachment_id: str) -> None:
@@ -216,6 +218,8 @@ class FileDriver:
                 self._records.put(volume_id, record)
             if "nbd" not in record.attachments.values():
                 self._exports.close(volume_id)
+            else:
+                self._exports.withdraw(volume_id, attachment_id)
             self._grow(volume_id, record)
 
     @contextlib.contextmanager
@@ -290,9 +294,12 @@ class FileDriver:
         return lost
 
     def _restore_export(self, volume_id: str, record: Record) -> bool:
-        """Serve again what a daemon that died has served; whether that needs a key, which only the engine has."""
+        """Serve again what a daemon that died has served; whether that needs the engine: it has the key, and it knows
+        who is to be served where nothing here does any more."""
         served = self._exports.of(volume_id)
-        if served is None or self._exports.is_alive(volume_id):
+        if served is None:
+            return "nbd" in record.attachments.values() and record.moving is None
+        if self._exports.is_alive(volume_id):
             with contextlib.suppress(Refused):
                 self._exports.mend(volume_id)
             return False
