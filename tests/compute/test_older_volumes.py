@@ -30,13 +30,3 @@ def test_volumes_and_snapshots_of_old_microversions(cloud: Cloud) -> None:
     ask("DELETE", f"os-volumes/{made['id']}", status=202)
     ask("GET", f"os-volumes/{made['id']}", status=404)
     assert cloud.call("GET", "/v2.1/os-volumes", version="2.36").status == 404
-
-
-def test_assisted_snapshots_are_for_services(cloud: Cloud) -> None:
-    info = {"snapshot_id": "s", "type": "qcow2", "new_file": "f"}
-    body = {"snapshot": {"volume_id": "v", "create_info": info}}
-    path = "/v2.1/os-assisted-volume-snapshots"
-    assert cloud.call("POST", path, json=body).status == 403
-    assert "No volume Block Device" in cloud.call("POST", path, "nova", json=body).json()["badRequest"]["message"]
-    assert cloud.call("POST", path, "nova", json={"snapshot": {}}).status == 400
-    assert cloud.call("DELETE", f"{path}/s?delete_info=nonsense", "nova").status == 400

@@ -40,6 +40,7 @@ class Volume:
             ("snapshots", "snapshots"),
             ("snapshots/detail", "snapshots"),
             ("snapshots/{identifier}", "snapshot"),
+            ("snapshots/{identifier}/action", "snapshot_action"),
             ("types", "types"),
         ):
             self.app.add_route(f"/v3/{{project}}/{path}", self, suffix=suffix)
@@ -240,4 +241,12 @@ class Volume:
     def on_delete_snapshot(self, req: falcon.Request, resp: falcon.Response, project: str, identifier: str) -> None:
         if self.snapshots.pop(identifier, None) is None:
             raise falcon.HTTPNotFound
+        resp.status = 202
+
+    def on_post_snapshot_action(
+        self, req: falcon.Request, resp: falcon.Response, project: str, identifier: str
+    ) -> None:
+        if identifier not in self.snapshots:
+            raise falcon.HTTPNotFound
+        self.snapshots[identifier] |= req.media["os-update_snapshot_status"]
         resp.status = 202

@@ -332,8 +332,7 @@ class SimulatedHypervisor:
 
     def extend_volume(self, server_id: str, volume_id: str, size_gb: int) -> None:
         def edit(guest: SimulatedGuest) -> None:
-            if volume_id not in guest.volumes:
-                raise ValueError(f"guest {server_id} has no volume {volume_id}")
+            _require(guest.volumes, volume_id)
             guest.volumes[volume_id] = msgspec.structs.replace(guest.volumes[volume_id], size_gb=size_gb)
 
         self._change("extend_volume", server_id, edit)
@@ -349,6 +348,13 @@ class SimulatedHypervisor:
         self._behave("cancel_swap")
         with self._lock:
             return guests.has_disk(self._find(server_id), name, disk)
+
+    def take_assisted_snapshot(self, server_id: str, volume_id: str, new_file: str) -> None:
+        """Nothing changes: simulated disks have no content."""
+        self._change("take_assisted_snapshot", server_id, lambda guest: _require(guest.volumes, volume_id))
+
+    def merge_assisted_snapshot(self, server_id: str, volume_id: str, file: str | None, into: str | None) -> None:
+        self._change("merge_assisted_snapshot", server_id, lambda guest: _require(guest.volumes, volume_id))
 
     def addresses(self, server_id: str) -> dict[str, dict[str, str]]:
         self._behave("addresses")
@@ -413,6 +419,11 @@ class SimulatedHypervisor:
 
 def _forget(volumes: dict[str, Disk], volume_id: str) -> None:
     volumes.pop(volume_id, None)
+
+
+def _require(volumes: dict[str, Disk], volume_id: str) -> None:
+    if volume_id not in volumes:
+        raise ValueError(f"volume {volume_id} is not attached")
 
 
 def default_resources() -> Resources:

@@ -164,6 +164,14 @@ class Hypervisor(Protocol):
     def cancel_swap(self, server_id: str, volume_id: str, disk: Disk, name: str) -> bool:
         """End a swap that is under way; whether the guest uses the other volume already, and so cannot go back."""
 
+    def take_assisted_snapshot(self, server_id: str, volume_id: str, new_file: str) -> None:
+        """Have it go on in a qcow2 file that Volume put beside the volume's, on top of that. Raises ValueError for a
+        volume that is no file on this host, and for a file that is not what it should be."""
+
+    def merge_assisted_snapshot(self, server_id: str, volume_id: str, file: str | None, into: str | None) -> None:
+        """Have one file less below what it writes to: `file` merged into the one below it, `into`; without that,
+        everything between `file` (nothing: the last) and the newest into the newest."""
+
     def addresses(self, server_id: str) -> dict[str, dict[str, str]]:
         """Where its volumes and cards are in the machine, by volume and port id: `{"bus": "pci", "address":
         "0000:03:00.0"}`, on scsi and ide `controller:bus:target:unit`."""

@@ -163,3 +163,21 @@ def reimage(session: Session, volume_id: str, image_id: str) -> None:
 def swapped(session: Session, old_id: str, new_id: str, *, failed: bool = False) -> bool:
     """Tell Volume how a swap ended; whether it waited for that."""
     return act(session, old_id, "os-migrate_volume_completion", new_volume=new_id, error=failed)
+
+
+# -- snapshots that a host helps with ------------------------------------------------------------------------------
+
+
+def snapshot(session: Session, snapshot_id: str) -> dict[str, Any] | None:
+    """None when there is none."""
+    answer = _call(session, "GET", f"/snapshots/{_id(snapshot_id)}")
+    if answer.status == 404:
+        return None
+    found: dict[str, Any] = content(answer, "volume")["snapshot"]
+    return found
+
+
+def tell_of_snapshot(session: Session, snapshot_id: str, status: str) -> bool:
+    """What became of a host's help; whether Volume waited for that. The rest is Volume's own to do."""
+    body = {"os-update_snapshot_status": {"status": status, "progress": "90%"}}
+    return _call(session, "POST", f"/snapshots/{_id(snapshot_id)}/action", body).status < 300

@@ -45,9 +45,9 @@ def load(connection: Connection, server_id: str, volume_id: str) -> Row[Any]:
     return row
 
 
-def has_volume(connection: Connection, volume_id: str) -> bool:
-    """Whether any server has it."""
-    return connection.execute(sa.select(table.c.id).where(table.c.volume_id == volume_id).limit(1)).first() is not None
+def of_volume(connection: Connection, volume_id: str) -> Sequence[Row[Any]]:
+    """Of all servers that have it."""
+    return connection.execute(sa.select(table).where(table.c.volume_id == volume_id)).all()
 
 
 def by_id(connection: Connection, device_id: str) -> Row[Any] | None:

@@ -13,7 +13,6 @@ from sqlalchemy.engine import Row
 from cumulet.compute import peers, views
 from cumulet.compute.bodies import read
 from cumulet.compute.clients import volume
-from cumulet.compute.domain import block_devices
 from cumulet.compute.service import Compute
 from cumulet.kernel.errors import BadRequest
 from cumulet.kernel.http import Call, Reply
@@ -217,48 +216,3 @@ def create_snapshot(call: Call[Compute]) -> Reply:
     # From 3.66 on Volume makes snapshots of volumes in use without being forced.
     body = {"snapshot": values | ({"force": True} if given.force else {})}
     return Reply({"snapshot": _snapshot(_ask(call, "POST", "/snapshots", body)["snapshot"])})
-
-
-# -- snapshots of volumes that only a hypervisor can make ------------------------------------------------------------
-
-
-class _Info(Struct, forbid_unknown_fields=True, kw_only=True):
-    snapshot_id: Annotated[str, Meta(min_length=1)]
-    type: Annotated[str, Meta(pattern="^qcow2$")]
-    new_file: Annotated[str, Meta(min_length=1)]
-    id: Annotated[str, Meta(min_length=1)] | UnsetType = UNSET
-
-
-class _Assisted(Struct, forbid_unknown_fields=True):
-    volume_id: Annotated[str, Meta(min_length=1)]
-    create_info: _Info
-
-
-class _AssistedBody(Struct, forbid_unknown_fields=True):
-    snapshot: _Assisted
-
-
-def create_assisted(call: Call[Compute]) -> Reply:
-    call.service.policy.can(call.ctx, "os_compute_api:os-assisted-volume-snapshots:create", {})
-    raise _no_assistance(call, read(call, _AssistedBody).snapshot.volume_id)
-
-
-def delete_assisted(call: Call[Compute], snapshot_id: str) -> Reply:
-    call.service.policy.can(call.ctx, "os_compute_api:os-assisted-volume-snapshots:delete", {})
-    text = (call.query().get("delete_info") or [""])[-1]
-    try:
-        volume_id = str(msgspec.json.decode(text)["volume_id"])
-    except (msgspec.DecodeError, KeyError, TypeError):
-        raise BadRequest("Invalid input for query parameters delete_info. It is JSON with a volume_id.") from None
-    raise _no_assistance(call, volume_id)
-
-
-def _no_assistance(call: Call[Compute], volume_id: str) -> BadRequest:
-    """Asked for by back ends whose volumes are files on a share that hosts mount (NFS and its like). No host here takes
-    such a connection, so no volume of a server is one; all other back ends make their snapshots themselves, also of
-    volumes in use."""
-    with call.service.db.read() as connection:
-        known = block_devices.has_volume(connection, volume_id)
-    if not known:
-        return BadRequest(f"No volume Block Device Mapping with id {volume_id}.")
-    return BadRequest(f"Invalid volume: volume {volume_id} is not of a kind whose snapshots a hypervisor makes.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cumulet.compute.jobs import (
     actions,
     aggregate_images,
+    assisted_snapshots,
     boot,
     delete,
     healing,
@@ -25,6 +26,6 @@ def registry() -> JobRegistry:
     made = JobRegistry()
     for module in (boot, delete, actions, rebuild, snapshot, shelve, resize, live):
         module.register(made)
-    for module in (interfaces, volumes, volume_swaps, reclaim, healing, aggregate_images):
+    for module in (interfaces, volumes, volume_swaps, reclaim, healing, aggregate_images, assisted_snapshots):
         module.register(made)
     return made

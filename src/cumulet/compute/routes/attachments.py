@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from cumulet.compute.handlers import external_events, gone, interfaces, server_networking, volume_attachments, volumes
+from cumulet.compute.handlers import (
+    assisted_snapshots,
+    external_events,
+    gone,
+    interfaces,
+    server_networking,
+    volume_attachments,
+    volumes,
+)
 from cumulet.kernel.http import Route
 
 _ONE = "/v2.1/servers/{server_id}"
@@ -30,7 +38,7 @@ ROUTES = (
     Route("GET", "/v2.1/os-snapshots/detail", volumes.snapshots_detail, until=_LAST),
     Route("GET", "/v2.1/os-snapshots/{snapshot_id}", volumes.snapshot, until=_LAST),
     Route("DELETE", "/v2.1/os-snapshots/{snapshot_id}", volumes.delete_snapshot, until=_LAST),
-    Route("POST", "/v2.1/os-assisted-volume-snapshots", volumes.create_assisted),
-    Route("DELETE", "/v2.1/os-assisted-volume-snapshots/{snapshot_id}", volumes.delete_assisted),
+    Route("POST", "/v2.1/os-assisted-volume-snapshots", assisted_snapshots.create),
+    Route("DELETE", "/v2.1/os-assisted-volume-snapshots/{snapshot_id}", assisted_snapshots.delete),
     Route("POST", "/v2.1/os-server-external-events", external_events.create),
 )

@@ -280,6 +280,12 @@ class ContainerHypervisor:
         self._folders.load(server_id)
         return False
 
+    def take_assisted_snapshot(self, server_id: str, volume_id: str, new_file: str) -> None:
+        self._refuse(server_id, "help with a snapshot of a volume: its back end makes it itself")
+
+    def merge_assisted_snapshot(self, server_id: str, volume_id: str, file: str | None, into: str | None) -> None:
+        self._refuse(server_id, "help with a snapshot of a volume: its back end deletes it itself")
+
     def addresses(self, server_id: str) -> dict[str, dict[str, str]]:
         """Its cards and disks are no devices on a bus."""
         self._folders.load(server_id)

@@ -15,6 +15,7 @@ from cumulet.agents.compute.protocols import Disk, Guest, NoSuchGuest, Resources
 from cumulet.agents.compute.qemu import (
     accelerator,
     addresses,
+    assisted_snapshots,
     building,
     command,
     diagnostics,
@@ -286,6 +287,14 @@ class QemuHypervisor:
         swapping.interrupt(self._directory(server_id))
         with self._guest(server_id) as record:
             return swapping.is_done(self.host, record, volume_id, disk, name)
+
+    def take_assisted_snapshot(self, server_id: str, volume_id: str, new_file: str) -> None:
+        with self._guest(server_id) as record:
+            assisted_snapshots.take(self.host, record, volume_id, new_file)
+
+    def merge_assisted_snapshot(self, server_id: str, volume_id: str, file: str | None, into: str | None) -> None:
+        with self._guest(server_id) as record:
+            assisted_snapshots.merge(self.host, record, volume_id, file, into)
 
     def addresses(self, server_id: str) -> dict[str, dict[str, str]]:
         return addresses.of(self.host.folders.load(server_id))
