@@ -7,7 +7,9 @@ SUITES is the environment that has Tempest; LIST a file of anchored regular expr
 `@FILES_PORT@` replaced by the port of a web server that the tests fetch small images from.
 
 Tests that log in to their guests (those of `lists/*-ssh.regex`) are run with real ones after the others, which get
-simulated ones, unless `--guests` says what all shall have. Tests of a service that is not there are left out, by name.
+simulated ones, unless `--guests` says what all shall have: those of `lists/machines.regex` with QEMU guests, which can
+do what containers cannot (vfat, a network that stands still too when the guest is paused), all others with containers.
+Tests of a service that is not there are left out, by name.
 """
 
 from __future__ import annotations
@@ -75,13 +77,22 @@ def parts(patterns: list[str], guests: str | None) -> list[tuple[str | None, lis
     """What guests which lines of a list are run with; None: simulated ones."""
     if guests is not None:
         return [(guests, patterns)]
-    listed = {line for file in sorted((HERE / "lists").glob("*-ssh.regex")) for line in file.read_text().split()}
+    listed = _lines("*-ssh.regex")
     into = [line for line in patterns if line in listed]
     if into and (reason := missing()) is not None:
         print(f"{len(into)} tests that log in to guests will be skipped, as they get simulated ones: {reason}")
         return [(None, patterns)]
-    split = [(None, [line for line in patterns if line not in listed]), ("qemu", into)]
+    machines = _lines("machines.regex")
+    split = [
+        (None, [line for line in patterns if line not in listed]),
+        ("lxc", [line for line in into if line not in machines]),
+        ("qemu", [line for line in into if line in machines]),
+    ]
     return [(kind, lines) for kind, lines in split if lines]
+
+
+def _lines(lists: str) -> set[str]:
+    return {line for file in (HERE / "lists").glob(lists) for line in file.read_text().split()}
 
 
 def without(patterns: list[str], absent: list[str]) -> list[str]:

@@ -92,6 +92,16 @@ def test_the_view_follows_what_is_plugged(tmp_path: Path) -> None:
     assert (made / "numbers" / "7:4").readlink() == Path("../../block/vdb")
 
 
+def test_a_serial_number_reads_as_of_a_virtio_disk(tmp_path: Path) -> None:
+    view.make(tmp_path, [0], 64, "/nowhere")
+    volume_id = "0b5bf0ef-3ea5-44a4-9f1e-5a27e2f0b7a5"
+    view.show_disks(tmp_path, [view.Shown("vdb", 7, 4, 1 << 20, False, volume_id)])
+    shown = tmp_path / "view" / "block" / "vdb" / "serial"
+    assert shown.read_text() == "0b5bf0ef-3ea5-44a4-9"
+    view.show_disks(tmp_path, [view.Shown("vdb", 7, 4, 1 << 20, False)])
+    assert shown.read_text() == ""
+
+
 def test_processors_are_read_as_the_kernel_writes_them() -> None:
     assert cgroups._numbers("0-2,5\n") == [0, 1, 2, 5]
     assert cgroups._numbers("\n") == []

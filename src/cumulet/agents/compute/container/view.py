@@ -14,6 +14,8 @@ from cumulet.agents.compute.container import memory_view
 
 _VIEW: Final = "view"
 _QUEUE: Final = {"rotational": 0, "logical_block_size": 512, "physical_block_size": 512, "discard_granularity": 4096}
+_SERIAL: Final = 20
+"""Characters of a serial number, which ends without a new line: both as virtio disks have it."""
 
 
 class Shown(NamedTuple):
@@ -72,10 +74,11 @@ def _show(folder: Path, disk: Shown) -> None:
     for made in (folder, folder / "queue"):
         made.chmod(0o755)
     facts = {"dev": f"{disk.major}:{disk.minor}", "size": disk.size // 512, "ro": int(disk.readonly), "removable": 0}
-    facts |= {"range": 1, "ext_range": 1, "hidden": 0, "serial": disk.serial}
+    facts |= {"range": 1, "ext_range": 1, "hidden": 0}
     facts["uevent"] = f"MAJOR={disk.major}\nMINOR={disk.minor}\nDEVNAME={disk.name}\nDEVTYPE=disk"
     for name, value in [*facts.items(), *((f"queue/{name}", value) for name, value in _QUEUE.items())]:
         _write(folder / name, f"{value}\n")
+    _write(folder / "serial", disk.serial[:_SERIAL])
 
 
 def _write(file: Path, text: str) -> None:
