@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import struct
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -151,3 +153,21 @@ def test_a_disk_without_a_root_is_refused(tmp_path: Path) -> None:
     disk.write_bytes(bytes(1 << 20))
     with pytest.raises(ValueError, match="no ext file system"):
         rootfs.offset_of_root(disk)
+
+
+@pytest.mark.skipif(shutil.which("mke2fs") is None, reason="e2fsprogs is not installed")
+def test_a_root_whose_journal_has_yet_to_be_read_is_found(tmp_path: Path) -> None:
+    tree, disk, start = tmp_path / "tree", tmp_path / "disk", 1 << 20
+    (tree / "sbin").mkdir(parents=True)
+    (tree / "sbin" / "init").write_text("#!/bin/sh\n")
+    options = ["-q", "-t", "ext4", "-b", "1024", "-O", "metadata_csum", "-E", f"offset={start}", "-d", str(tree)]
+    subprocess.run(["mke2fs", *options, str(disk), "8M"], check=True, capture_output=True)
+    table = bytearray(512)
+    table[446 + 8 : 446 + 12] = (start // 512).to_bytes(4, "little")
+    said = subprocess.run(["dumpe2fs", f"{disk}?offset={start}"], check=True, capture_output=True).stdout.decode()
+    place = start + int(said.partition("Block bitmap at ")[2].split()[0]) * 1024
+    with disk.open("r+b") as file:
+        file.write(table)
+        file.seek(place)
+        file.write(bytes(64))  # the map is not what its checksum says, as it is until the journal is read
+    assert rootfs.offset_of_root(disk) == start

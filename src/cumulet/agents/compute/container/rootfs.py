@@ -53,12 +53,17 @@ def _dump(image: Path, offset: int, target: Path) -> None:
 
 
 def offset_of_root(disk: Path) -> int:
-    """The byte at which the file system with /sbin/init begins. Raises ValueError when the disk has none."""
+    """The byte at which the file system with /sbin/init begins. Raises ValueError when the disk has none.
+
+    What a running server wrote last may still be in the journal alone, on a volume made from its snapshot: so the maps
+    of what is in use, which are whole only afterwards, are not looked at.
+    """
     for offset in _candidates(disk):
-        if b"Inode:" in _debugfs(disk, offset, "stat /sbin/init"):
+        if b"Inode:" in _debugfs(disk, offset, "stat /sbin/init", "-c"):
             return offset
     raise ValueError(_NONE)
 
 
-def _debugfs(disk: Path, offset: int, command: str) -> bytes:
-    return run(["prlimit", "--cpu=120", "debugfs", "-R", command, f"{disk}?offset={offset}" if offset else disk])
+def _debugfs(disk: Path, offset: int, command: str, *options: str) -> bytes:
+    place = f"{disk}?offset={offset}" if offset else disk
+    return run(["prlimit", "--cpu=120", "debugfs", *options, "-R", command, place])
