@@ -235,13 +235,14 @@ class SimulatedHypervisor:
             if self._kept.old.pop(server_id, None) is not None:
                 self._save()
 
-    def revert_resize(self, server_id: str, *, power_on: bool) -> None:
+    def revert_resize(self, server_id: str, *, volumes: list[Disk], power_on: bool) -> None:
         self._behave("revert_resize")
         with self._lock:
             old = self._kept.old.pop(server_id, None)
             if old is None:
                 self._find(server_id)
                 return
+            old.volumes = {disk.volume_id: disk for disk in volumes}
             (guests.boot if power_on else guests.to(SHUTDOWN))(old)
             self._kept.guests[server_id] = old
             self._save()

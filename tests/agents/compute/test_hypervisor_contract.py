@@ -147,8 +147,10 @@ def test_a_resize_is_confirmed_or_taken_back(hosts: Hosts, server_id: str) -> No
     larger = guest(server_id, flavor={"vcpus": 2, "ram": 256, "disk": 2, "ephemeral": 0, "swap": 0, "extra_specs": {}})
     hosts.twice("resize", guest=larger, power_on=True)
     assert hosts.ask("diagnostics", server_id=server_id)["num_cpus"] == 2
-    hosts.twice("revert_resize", server_id=server_id, power_on=True)
+    volume = {"volume_id": "v", "device": "/dev/vdb", "connection": {}}
+    hosts.twice("revert_resize", server_id=server_id, volumes=[volume], power_on=True)
     assert hosts.ask("diagnostics", server_id=server_id)["num_cpus"] == 1
+    assert list(hosts.drivers["one"].volumes(server_id)) == ["v"]
     hosts.ask("resize", guest=larger, power_on=False)
     hosts.twice("confirm_resize", server_id=server_id)
     assert hosts.power(server_id) == SHUTDOWN
@@ -178,7 +180,7 @@ def test_rescue_rebuild_and_password(hosts: Hosts, server_id: str) -> None:
 _NEEDS: dict[str, dict[str, Any]] = {
     "reboot": {"hard": False},
     "snapshot": {"image_id": "image"},
-    "revert_resize": {"power_on": True},
+    "revert_resize": {"volumes": [], "power_on": True},
     "live_migrate": {"target": {"address": "nowhere"}},
     "attach_volume": {"disk": {"volume_id": "v", "device": "/dev/vdb", "connection": {}}},
     "detach_volume": {"volume_id": "v"},

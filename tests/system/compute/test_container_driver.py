@@ -242,7 +242,7 @@ def test_a_resize_gives_room_and_a_return_takes_it_back(life: Life) -> None:
     assert int(life.run("df -m / | awk 'NR == 2 { print $2 }'")) > 1500
     assert int(life.run("awk '/MemTotal/ { print $2 }' /proc/meminfo")) == 256 * 1024
     life.run("echo after > /root/mark; sync")
-    life.here.revert_resize(life.id, power_on=True)
+    life.here.revert_resize(life.id, volumes=life.guest.volumes, power_on=True)
     life.log_in()
     assert life.run("cat /root/mark; df -m / | awk 'NR == 2 { print $2 < 1024 }'").split() == ["repaired", "1"]
     with pytest.raises(ValueError, match="down"):

@@ -194,7 +194,7 @@ def test_it_has_another_flavor_until_that_is_reverted(life: Life) -> None:
     assert "32768 vdb" in shown
     assert "on disk" in shown
     console.close()
-    life.there.revert_resize(life.id, power_on=False)
+    life.there.revert_resize(life.id, volumes=life.guest.volumes, power_on=False)
     assert life.there.guests() == {life.id: 4}
     assert life.there.diagnostics(life.id)["memory_details"]["maximum"] == 128
 

@@ -46,7 +46,7 @@ class Agent:
         return self._hypervisors[call.host]
 
     def _method(self, name: str) -> Method:
-        kinds = {key: kind for key, kind in _hints(name).items() if key in ("guest", "disk")}
+        kinds = {key: kind for key, kind in _hints(name).items() if key in _STRUCTS}
 
         def run(call: Call, **given: Any) -> Any:
             given |= {key: msgspec.convert(given[key], kind) for key, kind in kinds.items()}
@@ -93,4 +93,6 @@ def _hints(name: str) -> dict[str, Any]:
     return typing.get_type_hints(getattr(Hypervisor, name))
 
 
+_STRUCTS = ("guest", "disk", "volumes")
+"""The arguments that are Structs, or lists of them."""
 _METHODS = [name for name, member in vars(Hypervisor).items() if callable(member) and not name.startswith("_")]

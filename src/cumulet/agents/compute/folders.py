@@ -80,6 +80,10 @@ def save(directory: Path, record: Record) -> None:
     temporary.replace(directory / RECORD)
 
 
+def load(directory: Path) -> Record:
+    return msgspec.json.decode((directory / RECORD).read_bytes(), type=Record)
+
+
 class Folders:
     """The guests of a host, each with a lock: one thing at a time is done to a guest."""
 
@@ -109,7 +113,7 @@ class Folders:
     def load(self, server_id: str) -> Record:
         """Raises NoSuchGuest."""
         try:
-            return msgspec.json.decode((self.of(server_id) / RECORD).read_bytes(), type=Record)
+            return load(self.of(server_id))
         except FileNotFoundError:
             raise NoSuchGuest(f"there is no guest {server_id}") from None
 

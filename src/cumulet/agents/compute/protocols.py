@@ -121,8 +121,9 @@ class Hypervisor(Protocol):
     def confirm_resize(self, server_id: str) -> None:
         """Forget what was kept for a return: on the same host the old form, on the host it left all of it."""
 
-    def revert_resize(self, server_id: str, *, power_on: bool) -> None:
-        """Be what was kept, on the same host or on the one it left."""
+    def revert_resize(self, server_id: str, *, volumes: list[Disk], power_on: bool) -> None:
+        """Be what was kept, on the same host or on the one it left, with these volumes: others may have been plugged in
+        and out since, and to a host that it left they are exported anew."""
 
     def prepare_live(self, guest: Guest, *, copy_disks: bool) -> dict[str, Any]:
         """Be ready to take a running guest; returns what `live_migrate` on its host needs."""

@@ -96,8 +96,8 @@ def _enqueue_attach(
 def reserved(compute: Compute, ctx: Context, server_id: str, entered: Entered, attachment_id: str) -> bool:
     """Volume has reserved it: have it attached. False when it has been taken back meanwhile."""
     with compute.db.write() as connection:
-        servers.load(connection, server_id, lock=True)
-        if block_devices.by_id(connection, entered.id) is None:
+        server = servers.load_any(connection, server_id, lock=True)
+        if server is None or server.deleted or block_devices.by_id(connection, entered.id) is None:
             return False
         block_devices.change(connection, entered.id, attachment_id=attachment_id)
         block_devices.tell_server(compute, connection, server_id)

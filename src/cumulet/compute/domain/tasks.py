@@ -55,6 +55,9 @@ LIVE: Final = Task(
     "live-migration", "server.live", "migrating", ("active", "paused"), "os-migrateLive", deadline_s=3600.0
 )
 EVACUATE: Final = Task("evacuate", "server.evacuate", "rebuilding", ("active", "stopped", "error"), "evacuate")
+UNDO: Final = "server.undo"
+REOFFLOAD: Final = "server.reoffload"
+"""Kinds of jobs that nobody wishes for: the way back of a move and of an unshelving that failed."""
 
 Prepare = Callable[[Connection, Row[Any]], dict[str, Any]]
 """`prepare(connection, row)`: checks and writes in the wish's transaction; returns what the job needs beside."""

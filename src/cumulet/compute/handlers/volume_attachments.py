@@ -10,12 +10,14 @@ from sqlalchemy.engine import Row
 
 from cumulet.compute import peers
 from cumulet.compute.bodies import read
+from cumulet.compute.clients import volume as client
 from cumulet.compute.domain import attachments, block_devices
 from cumulet.compute.handlers import server_access, volumes
 from cumulet.compute.schemas.servers import DeviceTag, Uuid
 from cumulet.compute.service import Compute
-from cumulet.kernel.errors import BadRequest, Conflict, NotFound
+from cumulet.kernel.errors import BadRequest, Conflict, NotFound, ServiceUnavailable
 from cumulet.kernel.http import Call, Reply
+from cumulet.kernel.jobs import GiveUp, Retry
 
 _POLICY: Final = "os-volumes-attachments"
 _DEVICE: Final = re.compile(r"(^/dev/x{0,1}[a-z]{0,1}d{0,1})([a-z]+)[0-9]*$")
@@ -107,7 +109,9 @@ def create(call: Call[Compute], server_id: str) -> Reply:
     if answer.status >= 300:
         attachments.forget(call.service, call.ctx, row.id, entered)
         peers.require(answer)
-    if not attachments.reserved(call.service, call.ctx, row.id, entered, answer.json()["attachment"]["id"]):
+    made = answer.json()["attachment"]["id"]
+    if not attachments.reserved(call.service, call.ctx, row.id, entered, made):
+        _take_back(call, made)
         raise Conflict(f"The attachment of volume {volume['id']} took too long and was taken back.")
     if call.version >= (2, 101):
         return Reply(status=202)
@@ -117,6 +121,13 @@ def create(call: Call[Compute], server_id: str) -> Reply:
     if call.version >= (2, 79):
         shown["delete_on_termination"] = wish.delete_on_termination
     return Reply({"volumeAttachment": shown})
+
+
+def _take_back(call: Call[Compute], attachment_id: str) -> None:
+    try:
+        client.detach(call.service.session, attachment_id)
+    except (Retry, GiveUp) as error:
+        raise ServiceUnavailable(error.reason) from None
 
 
 def _check(call: Call[Compute], given: _New) -> None:

@@ -38,7 +38,7 @@ def boot(job: Job, compute: Compute) -> None:
         return
     # Ports are made after the host is written down: who has no host yet has none of an interrupted run either.
     vifs, groups = ports.connect(compute, job, row, place.host, place.zone, is_new=not was_placed)
-    has_volumes = disks.connect(job, compute, row, place.host, job.payload.get("token"))
+    has_volumes = disks.connect_new(job, compute, row, place.host, job.payload.get("token"))
     row = _spawning(job, compute, row, vifs, groups)
     if row is None:
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
@@ -16,7 +16,9 @@ from cumulet.kernel.jobs import GiveUp, Job, Retry
 
 log = logging.getLogger(__name__)
 _LOOK_S = 0.2
-HOST = "compute_host"  # to which host a stored connection leads
+HOST: Final = "compute_host"  # to which host a stored connection leads
+LEFT: Final = "left"
+"""With a stored connection: the attachment and the connection to the host that the server may still return to."""
 _FAILED = ("error", "error_extending", "error_managing")
 
 
@@ -35,12 +37,19 @@ def connector(compute: Compute, host: str, device: str | None = None) -> dict[st
     }
 
 
+def present(compute: Compute, server_id: str) -> list[dict[str, Any]]:
+    """The server's volumes that are exported to its host."""
+    with compute.db.read() as connection:
+        devices = block_devices.of_server(connection, server_id)
+    return [disk(device) for device in devices if device.connection_info is not None]
+
+
 def disk(device: Row[Any]) -> dict[str, Any]:
     """A volume as the host's driver takes it (`agents.compute.protocols.Disk`)."""
     return {
         "volume_id": device.volume_id,
         "device": device.device_name or "/dev/vdb",
-        "connection": servers.decode(device.connection_info),
+        "connection": _plain(servers.decode(device.connection_info)),
         "boot_index": device.boot_index,
         "bus": device.disk_bus,
         "device_type": device.device_type,
@@ -48,6 +57,10 @@ def disk(device: Row[Any]) -> dict[str, Any]:
         "serial": device.volume_id,
         "size_gb": device.volume_size,
     }
+
+
+def _plain(known: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in known.items() if name != LEFT}
 
 
 def _change(job: Job, compute: Compute, device: Row[Any], **values: Any) -> Row[Any]:
@@ -65,9 +78,9 @@ def _change(job: Job, compute: Compute, device: Row[Any], **values: Any) -> Row[
 # -- there ---------------------------------------------------------------------------------------------------------
 
 
-def connect(job: Job, compute: Compute, row: Row[Any], host: str, token: str | None = None) -> bool:
-    """Have every volume of the server made and exported to this host, with the connection in its row. Whether it has
-    any.
+def connect_new(job: Job, compute: Compute, row: Row[Any], host: str, token: str | None) -> bool:
+    """Have every volume of a server that is being built made and exported to this host, with the connection in its row.
+    Whether it has any.
 
     `token` is the user's, for volumes that have to be made. Raises Retry while one is being made, GiveUp.
     """
@@ -77,6 +90,18 @@ def connect(job: Job, compute: Compute, row: Row[Any], host: str, token: str | N
     for device in devices:
         connect_one(job, compute, _ready(job, compute, device), host)
     return bool(devices)
+
+
+def connect(job: Job, compute: Compute, row: Row[Any], host: str) -> None:
+    """Have every volume of the server exported to this host too. Raises GiveUp."""
+    for device in _reserved(compute, row.id):
+        connect_one(job, compute, device, host)
+
+
+def _reserved(compute: Compute, server_id: str) -> list[Row[Any]]:
+    """Without those that are about to be plugged in: whoever asked for one is still having it reserved."""
+    with compute.db.read() as connection:
+        return [one for one in block_devices.volumes_of(connection, server_id) if one.attachment_id is not None]
 
 
 def _made(job: Job, compute: Compute, row: Row[Any], device: Row[Any], token: str | None) -> Row[Any]:
@@ -119,19 +144,25 @@ def _ready(job: Job, compute: Compute, device: Row[Any]) -> Row[Any]:
 def connect_one(job: Job, compute: Compute, device: Row[Any], host: str) -> Row[Any]:
     """Reserve one volume and have it exported to the host.
 
-    One that is exported to another host gets a second attachment, which its row has from now on; `let_go` ends the
-    first when the guest is not there any more.
+    One that is exported to another host gets a second attachment, which its row has from now on. The first stays as it
+    is, for a server that comes back or never left; `let_go` ends it when the guest is not there any more.
     """
     known = servers.decode(device.connection_info)
     if known is not None and known[HOST] == host:
         return device
+    left = None if known is None else known.get(LEFT)
+    if left is not None and left["connection_info"][HOST] == host:
+        stored = servers.encode(left["connection_info"])
+        return _change(job, compute, device, attachment_id=left["attachment_id"], connection_info=stored)
     if device.attachment_id is None:
         device = reserve(job, compute, device)
     attachment_id = device.attachment_id
+    stays: dict[str, Any] = {}
     if known is not None:
         attachment_id = volume.attach(compute.session, device.volume_id, device.server_id)["id"]
+        stays = {LEFT: left or {"attachment_id": device.attachment_id, "connection_info": known}}
     info = volume.connect(compute.session, attachment_id, connector(compute, host, device.device_name))
-    values = {"attachment_id": attachment_id, "connection_info": servers.encode(info | {HOST: host})}
+    values = {"attachment_id": attachment_id, "connection_info": servers.encode(info | {HOST: host} | stays)}
     return _change(job, compute, device, **values)
 
 
@@ -142,12 +173,10 @@ def reserve(job: Job, compute: Compute, device: Row[Any]) -> Row[Any]:
 
 
 def complete(job: Job, compute: Compute, row: Row[Any]) -> None:
-    """The guest has all of them."""
-    with compute.db.read() as connection:
-        devices = block_devices.volumes_of(connection, row.id)
-    for device in devices:
+    """The guest has all that are exported to its host."""
+    for device in _reserved(compute, row.id):
         job.check()
-        if device.attachment_id is not None:
+        if device.connection_info is not None:
             volume.complete(compute.session, device.attachment_id)
 
 
@@ -160,10 +189,15 @@ def let_go(job: Job, compute: Compute, row: Row[Any]) -> None:
         devices = block_devices.volumes_of(connection, row.id)
     if not devices:
         return
+    for device in devices:
+        known = servers.decode(device.connection_info)
+        if known is not None and LEFT in known:
+            _change(job, compute, device, connection_info=servers.encode(_plain(known)))
     kept = {device.attachment_id for device in devices}
+    coming = {device.volume_id for device in devices if device.attachment_id is None}
     for one in volume.attachments(compute.session, row.id):
         job.check()
-        if one["id"] not in kept:
+        if one["id"] not in kept and one["volume_id"] not in coming:
             volume.detach(compute.session, one["id"])
 
 

@@ -28,8 +28,6 @@ def describe(compute: Compute, row: Row[Any], *, admin_password: str | None = No
 
     Raises Retry while a service that is asked for its config drive does not answer.
     """
-    with compute.db.read() as connection:
-        devices = block_devices.of_server(connection, row.id)
     pairs = servers.decode(row.key_pairs)
     guest: Guest = {
         "id": row.id,
@@ -39,7 +37,7 @@ def describe(compute: Compute, row: Row[Any], *, admin_password: str | None = No
         "flavor": servers.decode(row.flavor),
         "image_id": row.image_id,
         "image": _image(row),
-        "volumes": [disks.disk(device) for device in devices if device.connection_info is not None],
+        "volumes": disks.present(compute, row.id),
         "vifs": [vif_of(vif) for vif in servers.decode(row.addresses)],
         "config_drive": row.config_drive,
         "admin_password": admin_password,
@@ -47,6 +45,8 @@ def describe(compute: Compute, row: Row[Any], *, admin_password: str | None = No
         "user_data": servers.decode(row.user_data),
     }
     if row.config_drive:
+        with compute.db.read() as connection:
+            devices = block_devices.of_server(connection, row.id)
         facts = Facts(
             row,
             dhcp_domain=compute.conf.api.dhcp_domain,

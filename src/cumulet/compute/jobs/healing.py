@@ -14,7 +14,7 @@ from sqlalchemy.engine import Row
 from cumulet.compute.clients import placement
 from cumulet.compute.domain import moves, servers, services
 from cumulet.compute.domain.server_states import RUNNING
-from cumulet.compute.jobs import disks, ports
+from cumulet.compute.jobs import disks, ports, turns
 from cumulet.compute.jobs.work import insist
 from cumulet.compute.service import Compute
 from cumulet.compute.tables import jobs
@@ -62,6 +62,7 @@ def heal(job: Job, compute: Compute) -> None:
 
 def _require_calm(job: Job, compute: Compute, row: Row[Any], move: Row[Any]) -> None:
     """Raises Retry while a job that lost its say has not noticed yet, or the server waits for another."""
+    turns.await_turn(job, compute, turns.PLUGGING)
     with compute.db.read() as connection:
         at_work = [one for one in jobs_of(connection, jobs, row.id) if one.finished_at is None and one.id != job.id]
     if row.task_state is None and not any(move.uuid in one.payload for one in at_work):
@@ -78,25 +79,38 @@ def _require_calm(job: Job, compute: Compute, row: Row[Any], move: Row[Any]) -> 
 def _settle(job: Job, compute: Compute, row: Row[Any], move: Row[Any]) -> None:
     resized = move.migration_type in ("resize", "migration")
     source, dest = move.source_compute, move.dest_compute
-    if dest is not None and _is_there(job, compute, row, move):
+    elsewhere = dest not in (None, source)
+    arrived = dest is not None and _is_there(job, compute, row, move)
+    if arrived:
         row = _enter_host(job, compute, row, move)
-        if resized:
-            insist(job, compute, source, "confirm_resize", server_id=row.id)
-        placement.release(compute.session, move.uuid)
-    else:
-        if dest not in (None, source):
-            insist(job, compute, dest, "destroy" if resized else "cancel_live", server_id=row.id)
-        if resized and dest is not None:
-            insist(job, compute, source, "revert_resize", server_id=row.id, power_on=row.power_state == RUNNING)
-        owner = {"project_id": row.project_id, "user_id": row.user_id}
-        placement.hand_over(compute.session, move.uuid, row.id, kind="INSTANCE", **owner)
-    if dest not in (None, source):
+    elif elsewhere:
+        insist(job, compute, dest, "destroy" if resized else "cancel_live", server_id=row.id)
+    if elsewhere:
         with compute.db.read() as connection:
             zone = services.zones(connection).get(row.host, str(compute.conf.default_availability_zone))
         ports.bind(compute, job, row, row.host, zone)
         disks.connect(job, compute, row, row.host)
+    if arrived:
+        _forget_source(job, compute, row, move, resized=resized)
+    else:
+        _return(job, compute, row, move, resized=resized)
+    if elsewhere:
         disks.complete(job, compute, row)
         disks.let_go(job, compute, row)
+
+
+def _forget_source(job: Job, compute: Compute, row: Row[Any], move: Row[Any], *, resized: bool) -> None:
+    if resized:
+        insist(job, compute, move.source_compute, "confirm_resize", server_id=row.id)
+    placement.release(compute.session, move.uuid)
+
+
+def _return(job: Job, compute: Compute, row: Row[Any], move: Row[Any], *, resized: bool) -> None:
+    if resized and move.dest_compute is not None:
+        wanted = {"volumes": disks.present(compute, row.id), "power_on": row.power_state == RUNNING}
+        insist(job, compute, move.source_compute, "revert_resize", server_id=row.id, **wanted)
+    owner = {"project_id": row.project_id, "user_id": row.user_id}
+    placement.hand_over(compute.session, move.uuid, row.id, kind="INSTANCE", **owner)
 
 
 def _is_there(job: Job, compute: Compute, row: Row[Any], move: Row[Any]) -> bool:

@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection, Row
 
 from cumulet.compute.clients import addresses, network
 from cumulet.compute.domain import interfaces, servers
-from cumulet.compute.jobs import ending, guests
+from cumulet.compute.jobs import ending, guests, turns
 from cumulet.compute.service import Compute
 from cumulet.kernel.bus import RemoteError
 from cumulet.kernel.jobs import Backoff, GiveUp, Job, JobRegistry, Retry
@@ -50,6 +50,7 @@ def attach(job: Job, compute: Compute) -> None:
     port_id = job.payload["port"]
     if row is None or interfaces.vif_of(row, port_id) is None:
         return
+    turns.await_turn(job, compute, turns.BOTH)
     port = network.port(compute.session, port_id)
     if port is None:
         raise GiveUp(f"Port {port_id} could not be found.")
@@ -87,6 +88,7 @@ def detach(job: Job, compute: Compute) -> None:
     row = _wanted(job, compute)
     if row is None:
         return
+    turns.await_turn(job, compute, turns.BOTH)
     port_id = job.payload["port"]
     vif = interfaces.vif_of(row, port_id)
     if vif is not None and row.host is not None:

@@ -65,4 +65,4 @@ def _failed(job: Job, compute: Compute, connection: Connection, reason: str) -> 
     status = "cancelled" if moves.is_aborted(move) else "error"
     ending.enter_event(compute, connection, job, _LIVE, row.host, reason)
     end = {"vm_state": row.vm_state, "status": status, "reason": reason}
-    tasks.follow(compute, connection, row, moving.UNDO, {"migration": move.uuid, "end": end})
+    tasks.follow(compute, connection, row, tasks.UNDO, {"migration": move.uuid, "end": end})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy.engine import Connection, Row
 
@@ -14,8 +14,6 @@ from cumulet.compute.jobs.work import Work, forget_password, is_for
 from cumulet.compute.scheduling.claim import claim
 from cumulet.compute.service import Compute
 from cumulet.kernel.jobs import Job
-
-UNDO: Final = "server.undo"
 
 
 def move_of(work: Work) -> Row[Any]:
@@ -92,7 +90,7 @@ def failed(event: str, *, status: str = "error", vm_state: str | None = None) ->
         ending.enter_event(compute, connection, job, event, row.host, reason)
         forget_password(connection, job)
         end = {"vm_state": vm_state or row.vm_state, "status": status, "reason": reason}
-        tasks.follow(compute, connection, row, UNDO, {"migration": job.payload["migration"], "end": end})
+        tasks.follow(compute, connection, row, tasks.UNDO, {"migration": job.payload["migration"], "end": end})
 
     return give_up
 
@@ -122,7 +120,8 @@ def go_back(work: Work, move: Row[Any], *, power_on: bool, restart: bool = True)
             work.insist(dest, "cancel_live", server_id=row.id)
         go_to(work, source)
     if restart and dest is not None:
-        work.insist(source, "revert_resize", server_id=row.id, power_on=power_on)
+        volumes = disks.present(work.compute, row.id)
+        work.insist(source, "revert_resize", server_id=row.id, volumes=volumes, power_on=power_on)
     settle(work)
     owner = {"project_id": row.project_id, "user_id": row.user_id}
     placement.hand_over(work.compute.session, move.uuid, row.id, kind="INSTANCE", **owner)

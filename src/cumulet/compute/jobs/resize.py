@@ -32,7 +32,7 @@ def register(registry: JobRegistry) -> None:
     registry.register(tasks.REVERT.kind, handler(_revert), on_failure=fails_to_error(_REVERT), backoff=backoff)
     evacuation_failed = moving.failed(_EVACUATE, status="failed", vm_state="error")
     registry.register(tasks.EVACUATE.kind, handler(_evacuate), on_failure=evacuation_failed, backoff=backoff)
-    registry.register(moving.UNDO, handler(_undo), on_failure=fails_to_error(_REVERT), backoff=backoff)
+    registry.register(tasks.UNDO, handler(_undo), on_failure=fails_to_error(_REVERT), backoff=backoff)
 
 
 def _move(work: Work) -> None:
@@ -65,6 +65,7 @@ def _carry(work: Work, move: Any, flavor: dict[str, Any], *, power_on: bool) -> 
     row = work.change(task_state="resize_finish")
     guest = guests.describe(work.compute, row) | {"flavor": flavor}
     work.ask(move.dest_compute, "receive", _COPY_S, guest=guest, offer=offer, power_on=power_on)
+    moving.settle(work)
 
 
 def _confirm(work: Work) -> None:

@@ -22,7 +22,6 @@ _SHELVE, _OFFLOAD, _UNSHELVE = (
     "compute_shelve_offload_instance",
     "compute_unshelve_instance",
 )
-_REOFFLOAD = "server.reoffload"
 _BUILD_S = 240.0
 
 
@@ -31,7 +30,7 @@ def register(registry: JobRegistry) -> None:
     registry.register(tasks.SHELVE.kind, handler(_shelve), on_failure=_shelving_failed, backoff=backoff)
     registry.register(tasks.OFFLOAD.kind, handler(_offload), on_failure=fails_back(_OFFLOAD), backoff=backoff)
     registry.register(tasks.UNSHELVE.kind, handler(_unshelve), on_failure=_unshelving_failed, backoff=backoff)
-    registry.register(_REOFFLOAD, handler(_reoffload), on_failure=fails_to_error(_UNSHELVE), backoff=backoff)
+    registry.register(tasks.REOFFLOAD, handler(_reoffload), on_failure=fails_to_error(_UNSHELVE), backoff=backoff)
 
 
 def _shelve(work: Work) -> None:
@@ -130,7 +129,7 @@ def _unshelving_failed(job: Job, compute: Compute, connection: Connection, reaso
     if job.payload["was"] == "shelved":
         servers.change(connection, row.id, compute.now(), task_state=None, fault=ending.fault(compute, reason))
         return
-    tasks.follow(compute, connection, row, _REOFFLOAD, {"reason": reason})
+    tasks.follow(compute, connection, row, tasks.REOFFLOAD, {"reason": reason})
 
 
 def _reoffload(work: Work) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Row
 
 from cumulet.compute.clients import volume
 from cumulet.compute.domain import attachments, block_devices, external_events, servers
-from cumulet.compute.jobs import disks, ending
+from cumulet.compute.jobs import disks, ending, turns
 from cumulet.compute.service import Compute
 from cumulet.kernel.bus import RemoteError
 from cumulet.kernel.jobs import Backoff, GiveUp, Job, JobRegistry
@@ -31,12 +31,16 @@ def register(registry: JobRegistry) -> None:
 
 
 def wanted(job: Job, compute: Compute) -> tuple[Row[Any], Row[Any]] | None:
-    """The server and the disk, None when the server is deleted or about to be: that gives all volumes back."""
+    """The server and the disk, None when the server is deleted or about to be: that gives all volumes back.
+
+    Raises Retry while other work on the server has to end first.
+    """
     with compute.db.read() as connection:
         row = servers.load_any(connection, job.subject)
         device = block_devices.by_id(connection, job.payload["device"])
     if row is None or row.deleted or row.task_state == "deleting" or device is None:
         return None
+    turns.await_turn(job, compute, turns.BOTH)
     return row, device
 
 
@@ -45,16 +49,20 @@ def tell(
 ) -> Any:
     """What the host answers. Raises GiveUp with its reason."""
     try:
-        return compute.bus.call(
-            host,
-            f"compute.{method}",
-            {"server_id": job.subject, **args},
-            timeout_s=job.remaining_s(timeout_s),
-            ctx=job.context(),
-            call_id=f"{job.id}-{method}-{job.attempts}",
-        )
+        return _call(job, compute, host, method, args, timeout_s)
     except RemoteError as error:
         raise GiveUp(f"Host {host} could not {method.replace('_', ' ')}: {error}") from None
+
+
+def _call(job: Job, compute: Compute, host: str, method: str, args: dict[str, Any], timeout_s: float) -> Any:
+    return compute.bus.call(
+        host,
+        f"compute.{method}",
+        {"server_id": job.subject, **args},
+        timeout_s=job.remaining_s(timeout_s),
+        ctx=job.context(),
+        call_id=f"{job.id}-{method}-{job.attempts}",
+    )
 
 
 def _end(job: Job, compute: Compute, device: Row[Any], event: str, *, gone: bool = False) -> None:
@@ -122,9 +130,18 @@ def detach(job: Job, compute: Compute) -> None:
     if not job.payload["failed"]:
         volume.act(compute.session, device.volume_id, "os-begin_detaching")
     if row.host is not None:
-        tell(job, compute, row.host, "detach_volume", {"volume_id": device.volume_id})
+        _take_out(job, compute, row.host, device.volume_id)
     _give_back(job, compute, device)
     _end(job, compute, device, _DETACH, gone=True)
+
+
+def _take_out(job: Job, compute: Compute, host: str, volume_id: str) -> None:
+    """A guest that is not there, of a move that is being taken back, comes back with what its row lists then."""
+    try:
+        _call(job, compute, host, "detach_volume", {"volume_id": volume_id}, _CALL_S)
+    except RemoteError as error:
+        if error.type != "NoSuchGuest":
+            raise GiveUp(f"Host {host} could not detach volume: {error}") from None
 
 
 def not_detached(job: Job, compute: Compute, connection: Connection, reason: str) -> None:
@@ -145,6 +162,7 @@ def extend(job: Job, compute: Compute) -> None:
         device = block_devices.find(connection, job.subject, job.payload["volume"])
     if row is None or row.deleted or row.task_state == "deleting" or device is None:
         return
+    turns.await_turn(job, compute, turns.BOTH)
     found = volume.volume(compute.session, device.volume_id)
     if found is None:
         return

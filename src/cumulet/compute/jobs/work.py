@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from cumulet.compute.domain import servers, services
-from cumulet.compute.jobs import ending
+from cumulet.compute.jobs import ending, turns
 from cumulet.compute.service import Compute
 from cumulet.compute.tables import jobs
 from cumulet.kernel.bus import HostUnreachable, RemoteError
@@ -146,7 +146,9 @@ def handler(run: Callable[[Work], None]) -> Handler:
 
     def handle(job: Job, compute: Compute) -> None:
         try:
-            run(Work(job, compute))
+            work = Work(job, compute)
+            turns.await_turn(job, compute, turns.PLUGGING)
+            run(work)
         except Superseded:
             with compute.db.write() as connection:
                 forget_password(connection, job)

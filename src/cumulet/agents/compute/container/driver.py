@@ -242,9 +242,9 @@ class ContainerHypervisor:
             if record is not None:  # else it was confirmed before, and left this host
                 moving.confirm(self.host, record)
 
-    def revert_resize(self, server_id: str, *, power_on: bool) -> None:
+    def revert_resize(self, server_id: str, *, volumes: list[Disk], power_on: bool) -> None:
         with self._guest(server_id) as record:
-            moving.revert(self.host, record, power_on=power_on, patience_s=self.host.config.shutdown_s)
+            moving.revert(self.host, record, volumes, power_on=power_on, patience_s=self.host.config.shutdown_s)
 
     # -- what containers do not do ------------------------------------------------------------------------------------
 

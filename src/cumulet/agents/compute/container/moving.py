@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from cumulet.agents.compute.container import building, disks, power
-from cumulet.agents.compute.folders import RECORD, Record
-from cumulet.agents.compute.protocols import Guest
+from cumulet.agents.compute.folders import RECORD, Record, load, save
+from cumulet.agents.compute.protocols import Disk, Guest
 from cumulet.agents.compute.qemu import disks as plain
-from cumulet.agents.compute.qemu import transfer
+from cumulet.agents.compute.qemu import transfer, volumes
 from cumulet.agents.compute.qemu.host import Host
 
 BEFORE: Final = "before"
@@ -110,14 +110,18 @@ def confirm(host: Host, record: Record) -> None:
     shutil.rmtree(directory / BEFORE, ignore_errors=True)
 
 
-def revert(host: Host, record: Record, *, power_on: bool, patience_s: float) -> None:
+def revert(host: Host, record: Record, disks_now: list[Disk], *, power_on: bool, patience_s: float) -> None:
     directory = host.folders.of(record.id)
     if record.moved_to:
         transfer.withdraw(directory)
+        _renew_volumes(directory, record, disks_now)
         record.moved_to = ""
         host.folders.save(record)
     elif (directory / BEFORE / RECORD).exists():
         power.off(host, record, within_s=patience_s)
+        kept = load(directory / BEFORE)
+        _renew_volumes(directory, kept, disks_now)
+        save(directory / BEFORE, kept)
         _bring_back(directory, keep=False)
         record = host.folders.load(record.id)
     shutil.rmtree(directory / BEFORE, ignore_errors=True)
@@ -125,3 +129,8 @@ def revert(host: Host, record: Record, *, power_on: bool, patience_s: float) -> 
         power.on(host, record)
     else:
         power.wish(host, record, "stopped")
+
+
+def _renew_volumes(directory: Path, record: Record, disks_now: list[Disk]) -> None:
+    for disk in volumes.renew(directory, record, disks_now):
+        building.add_volume(record, disk)

@@ -233,9 +233,9 @@ class QemuHypervisor:
             if record is not None:  # else it was confirmed before, and left this host
                 resizing.confirm(self.host, record)
 
-    def revert_resize(self, server_id: str, *, power_on: bool) -> None:
+    def revert_resize(self, server_id: str, *, volumes: list[Disk], power_on: bool) -> None:
         with self._guest(server_id) as record:
-            resizing.revert(self.host, record, power_on=power_on)
+            resizing.revert(self.host, record, volumes, power_on=power_on)
 
     def prepare_live(self, guest: Guest, *, copy_disks: bool) -> dict[str, Any]:
         with self.host.folders.locked(guest.id):

@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
-from cumulet.agents.compute.folders import RECORD, Record
-from cumulet.agents.compute.protocols import Guest
-from cumulet.agents.compute.qemu import building, disks, firmware, machine, power, processes, tpm, transfer
+from cumulet.agents.compute.folders import RECORD, Record, load, save
+from cumulet.agents.compute.protocols import Disk, Guest
+from cumulet.agents.compute.qemu import building, disks, firmware, machine, power, processes, tpm, transfer, volumes
 from cumulet.agents.compute.qemu.host import Host
 from cumulet.agents.compute.run import image_tool, run
 
@@ -152,14 +152,18 @@ def confirm(host: Host, record: Record) -> None:
     shutil.rmtree(directory / BEFORE, ignore_errors=True)
 
 
-def revert(host: Host, record: Record, *, power_on: bool) -> None:
+def revert(host: Host, record: Record, disks_now: list[Disk], *, power_on: bool) -> None:
     directory = host.folders.of(record.id)
     if record.moved_to:
         transfer.withdraw(directory)
+        _renew_volumes(host, record, disks_now)
         record.moved_to = ""
         host.folders.save(record)
     elif (directory / BEFORE / RECORD).exists():
         processes.kill(directory)
+        kept = load(directory / BEFORE)
+        _renew_volumes(host, kept, disks_now)
+        save(directory / BEFORE, kept)
         _bring_back(directory, keep=False)
         record = host.folders.load(record.id)
     shutil.rmtree(directory / BEFORE, ignore_errors=True)
@@ -167,3 +171,9 @@ def revert(host: Host, record: Record, *, power_on: bool) -> None:
         power.on(host, record)
     else:
         power.wish(host, record, "stopped")
+
+
+def _renew_volumes(host: Host, record: Record, disks_now: list[Disk]) -> None:
+    directory = host.folders.of(record.id)
+    for disk in volumes.renew(directory, record, disks_now):
+        volumes.write_keys(directory, building.add_volume(host, record, disk))
