@@ -30,14 +30,16 @@ def session(settings: Settings, conf: cfg.ConfigOpts, user: str, *, ca_file: str
     Raises ValueError when nothing says who this host is.
     """
     named = _from_conf(conf, settings, ca_file)
-    if named is not None:
-        return named
     file = settings.paths.keys / "passwords.json"
-    if not file.exists():
+    made = msgspec.json.decode(file.read_bytes(), type=dict[str, str]) if file.exists() else {}
+    if named is not None:
+        named.other_password = made.get(named.user)
+        return named
+    if user not in made:
         raise ValueError(
             f"{user}.conf has no [service_user] or [keystone_authtoken] with auth_url, username and password"
         )
-    password = msgspec.json.decode(file.read_bytes(), type=dict[str, str])[user]
+    password = made[user]
     url = settings.url(*_IDENTITY) + "/v3"
     return Session(Transport(ca_file=ca_file), url, user, password, region=settings.region)
 

@@ -137,7 +137,10 @@ def _call_wsgi(app: Wsgi, base: str, method: str, url: str, headers: Mapping[str
 
 @dataclass
 class Session:
-    """A service's own login: asks Identity for a token, finds endpoints in the catalog, renews both when needed."""
+    """A service's own login: asks Identity for a token, finds endpoints in the catalog, renews both when needed.
+
+    `other_password` is tried when Identity refuses `password`; from then on they have changed places.
+    """
 
     transport: Transport
     auth_url: str  # ends in /v3
@@ -146,6 +149,7 @@ class Session:
     project: str = "service"
     domain_id: str = "default"
     region: str | None = None
+    other_password: str | None = None
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -166,18 +170,27 @@ class Session:
             self._token = None
 
     def _login(self) -> None:
+        answer = self._ask_token()
+        if answer.status == 401 and self.other_password is not None:
+            self.password, self.other_password = self.other_password, self.password
+            answer = self._ask_token()
+        if answer.status != 201:
+            raise Unreachable(
+                f"Identity refused the service user {self.user} with {answer.status}; its password belongs into "
+                f"[keystone_authtoken] of {self.user}.conf"
+            )
+        self._token = answer.headers["x-subject-token"]
+        self._catalog = answer.json()["token"].get("catalog", [])
+        self._renew_at = time.monotonic() + 1800
+
+    def _ask_token(self) -> Response:
         user = {"name": self.user, "domain": {"id": self.domain_id}, "password": self.password}
         scope = {"project": {"name": self.project, "domain": {"id": self.domain_id}}}
-        answer = self.transport.request(
+        return self.transport.request(
             "POST",
             f"{self.auth_url}/auth/tokens",
             json={"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}},
         )
-        if answer.status != 201:
-            raise Unreachable(f"Identity refused the service user {self.user} with {answer.status}")
-        self._token = answer.headers["x-subject-token"]
-        self._catalog = answer.json()["token"].get("catalog", [])
-        self._renew_at = time.monotonic() + 1800
 
     def endpoint(self, *service_types: str, interface: str = "internal") -> str:
         """The URL of the first of these service types in the catalog, without a trailing slash.

@@ -17,6 +17,7 @@ from cumulet.kernel.settings import Settings
 
 IDENTITY_PORT = 5000
 IDENTITY_PATH = "/identity"
+_LOGIN_OPTIONS = [cfg.StrOpt("username"), cfg.StrOpt("password", secret=True)]
 
 
 @dataclass
@@ -58,8 +59,27 @@ class Environment:
         )
 
     def service_session(self, user: str) -> Session:
-        """A login as a service's own user (`nova`, `glance`…), with the password made at the first start."""
-        return Session(self.transport, self.auth_url, user, self.service_passwords()[user], region=self.settings.region)
+        """A login as a service's own user (`nova`, `glance`…): with the password that [keystone_authtoken] of its conf
+        names, for who made that user by hand as the install guides do, or with the one made at the first start."""
+        made = self.service_passwords()[user]
+        named = self._named_password(user)
+        return Session(
+            self.transport,
+            self.auth_url,
+            user,
+            named or made,
+            region=self.settings.region,
+            other_password=named and made,
+        )
+
+    def _named_password(self, user: str) -> str | None:
+        """A service's user has its project's name."""
+        if not self.settings.files_of(user):
+            return None
+        conf = self.config(user)
+        conf.register_opts(_LOGIN_OPTIONS, group="keystone_authtoken")
+        login = conf.keystone_authtoken
+        return login.password if login.username == user else None
 
     def service_passwords(self) -> dict[str, str]:
         file = self.passwords_file

@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import msgspec
-
-from cumulet.kernel.client import Session, Transport
+from cumulet.agents import login
+from cumulet.kernel import config
+from cumulet.kernel.client import Session
 from cumulet.kernel.settings import Settings
 from cumulet.simulator.compute import Inspect, Upload
 
 if TYPE_CHECKING:
     from cumulet.agents.compute.image_service import Glance
 
-_IDENTITY = (5000, "/identity")
 _LOOK = 32 << 20  # bytes that tell every format and what makes it unsafe
 
 
@@ -71,6 +70,5 @@ def inspector(settings: Settings) -> Inspect:
 
 
 def _session(settings: Settings) -> Session:
-    passwords = msgspec.json.decode((settings.paths.keys / "passwords.json").read_bytes(), type=dict[str, str])
-    auth_url = settings.url(*_IDENTITY) + "/v3"
-    return Session(Transport(), auth_url, "nova", passwords["nova"], region=settings.region)
+    """As a real host logs in: Compute's user, with the password of nova.conf or the one that the cloud made."""
+    return login.session(settings, config.load("nova", settings.files_of("nova")), "nova")
