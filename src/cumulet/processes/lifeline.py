@@ -52,7 +52,7 @@ def _bring_back(settings: Settings) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         LOG.warning("starting a new supervisor")
-        launch.launch(settings).wait_ready(timeout_s=30)
+        launch.launch(settings).wait_ready(silence_s=30)
     except BlockingIOError:
         LOG.info("another process starts the new supervisor")
     except launch.AlreadyRunning:
