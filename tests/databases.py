@@ -51,7 +51,7 @@ def _program(name: str, *places: str, package: str) -> str:
 
 
 class MariaDb:
-    """A MariaDB server of the tests' own. Durability is off: it never outlives the session."""
+    """A MariaDB server of the tests' own. What it answered outlives its own death, not the machine's."""
 
     def __init__(self) -> None:
         install = _program("mariadb-install-db", package="mariadb-server")
@@ -82,7 +82,7 @@ class MariaDb:
                 "--bind-address=127.0.0.1",
                 "--character-set-server=utf8mb4",
                 "--collation-server=utf8mb4_general_ci",  # Debian's defaults
-                "--innodb-flush-log-at-trx-commit=0",
+                "--innodb-flush-log-at-trx-commit=2",
                 "--innodb-buffer-pool-size=128M",
                 "--max-connections=500",
                 "--skip-log-bin",
@@ -91,7 +91,14 @@ class MariaDb:
             self.directory,
             account=account,
         )
+        self.start()
+
+    def start(self) -> None:
         self._daemon.start(self._answers)
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        self._daemon.kill()
 
     def _answers(self) -> bool:
         try:

@@ -21,8 +21,8 @@ import urllib3
 
 from cumulet import services
 
-TIMEOUT_S = 180
-"""A command takes a few seconds; beside many others that share two processors, a minute and more."""
+TIMEOUT_S = 400
+"""A command takes a few seconds; beside many others that share two processors, some minutes."""
 
 
 def free_offset() -> int:

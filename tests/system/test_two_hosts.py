@@ -1,14 +1,16 @@
 """A controller and a second host, as namespaces of this machine, configured by the files of the install guides.
 
 The controller keeps everything in MariaDB, and both talk through RabbitMQ. A server on each host, which reach each
-other over VXLAN; one moves to the other host while it runs; the second host falls silent and comes back; so does the
-broker. Each test is a chapter and needs the ones before it.
+other over VXLAN; one moves to the other host while it runs; the second host falls silent and comes back; agent,
+engine, broker and database die while a server boots. Each test is a chapter and needs the ones before it.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,7 +22,7 @@ import pytest
 from cumulet.agents.network import netns
 from tests.brokers import RabbitMq
 from tests.databases import MariaDb
-from tests.system.client import OpenStack
+from tests.system.client import OpenStack, Refused
 from tests.system.cloud import environment, eventually
 from tests.system.compute.real import guest_images, missing
 from tests.system.network.whole import END_POINTS, WholeCloud, write_configuration
@@ -28,6 +30,8 @@ from tests.system.network.whole import END_POINTS, WholeCloud, write_configurati
 pytestmark = [pytest.mark.root, pytest.mark.qemu, pytest.mark.timeout(900)]
 
 BOOT_S = 300.0
+CONVERGE_S = 240.0
+"""Until everybody is connected again; a host counts as lost after 60 s."""
 SECRET = "shared-by-both"
 _SSH = ("BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR")
 FILES = {
@@ -84,6 +88,7 @@ class TwoHosts(WholeCloud):
         with netns.inside(self.spaces["h1"].name):
             self.others.append(broker := RabbitMq(listen="0.0.0.0", host=controller))
             self.others.append(database := MariaDb())
+            self.database = database
             connections = {project: database.create(project) for project in FILES}
         self.broker = broker
         for host, address in END_POINTS.items():
@@ -125,6 +130,9 @@ class TwoHosts(WholeCloud):
             for other in self.others:
                 other.stop()
 
+    def all_up(self) -> bool:
+        return self.services() == {"h1": "up", "h2": "up"}
+
     def services(self) -> dict[str, str]:
         """State of nova-compute by host."""
         listed = self.openstack("compute service list --service nova-compute")
@@ -137,6 +145,18 @@ class TwoHosts(WholeCloud):
     def settled(self, name: str) -> dict[str, Any] | None:
         shown = self.server(name)
         return None if shown["status"] in ("BUILD", "MIGRATING") else shown
+
+    def boot(self, name: str, host: str = "") -> None:
+        """Ask for a server without a network, and look no further."""
+        where = f"--availability-zone nova:{host}" if host else ""
+        self.openstack(f"server create --flavor m1.nano --image guest --nic none {where} {name}")
+
+    def runs_then_goes(self, name: str) -> None:
+        """Whatever died meanwhile, a server that was asked for comes to run, and can be deleted."""
+        shown = eventually(lambda: self.settled(name), within_s=BOOT_S)
+        assert shown["status"] == "ACTIVE", shown
+        self.openstack.text(f"server delete {name}")
+        assert eventually(lambda: name not in {one["Name"] for one in self.openstack("server list")}, within_s=BOOT_S)
 
     def ssh(self, address: str, command: str) -> str:
         options = [word for option in _SSH for word in ("-o", option)]
@@ -184,7 +204,7 @@ def images() -> Path:
 
 
 def test_both_hosts_are_in_the_service_list(hosts: TwoHosts) -> None:
-    assert eventually(lambda: hosts.services() == {"h1": "up", "h2": "up"}, within_s=90)
+    assert eventually(hosts.all_up, within_s=CONVERGE_S)
 
 
 def test_a_server_on_each_host(hosts: TwoHosts, images: Path) -> None:
@@ -244,27 +264,49 @@ def test_a_server_moves_while_it_runs(hosts: TwoHosts) -> None:
 
 def test_a_silent_host_is_seen_and_comes_back(hosts: TwoHosts) -> None:
     hosts.kill_agent()
-    assert eventually(lambda: hosts.services()["h2"] == "down", within_s=90)
+    assert eventually(lambda: hosts.services()["h2"] == "down", within_s=CONVERGE_S)
     address = hosts.address_h2  # type: ignore[attr-defined]
     assert "on-h2" in hosts.ssh(address, "hostname"), "its guests run on"
     hosts.start_agent()
-    assert eventually(lambda: hosts.services() == {"h1": "up", "h2": "up"}, within_s=90)
+    assert eventually(hosts.all_up, within_s=CONVERGE_S)
+
+
+def test_a_host_whose_agent_dies_during_a_boot_ends_it(hosts: TwoHosts) -> None:
+    hosts.boot("interrupted", host="h2")
+    hosts.kill_agent()
+    hosts.start_agent()
+    hosts.runs_then_goes("interrupted")
+
+
+def test_the_engine_dies_during_a_boot(hosts: TwoHosts) -> None:
+    hosts.boot("orphaned", host="h2")
+    os.kill(hosts.cloud.pid("engine"), signal.SIGKILL)
+    hosts.runs_then_goes("orphaned")
 
 
 def test_the_broker_dies_and_comes_back(hosts: TwoHosts) -> None:
     hosts.broker.kill()
-    hosts.openstack("server create --flavor m1.nano --image guest --nic none patient")
+    hosts.boot("patient")
     with netns.inside(hosts.spaces["h1"].name):
         hosts.broker.start()
-    shown = eventually(lambda: hosts.settled("patient"), within_s=BOOT_S)
-    assert shown["status"] == "ACTIVE", shown
-    assert eventually(lambda: hosts.services() == {"h1": "up", "h2": "up"}, within_s=120)
-    hosts.openstack.text("server delete patient")
+    hosts.runs_then_goes("patient")
+    assert eventually(hosts.all_up, within_s=CONVERGE_S)
+
+
+def test_the_database_dies_during_a_boot_and_comes_back(hosts: TwoHosts) -> None:
+    hosts.boot("kept", host="h2")
+    hosts.database.kill()
+    with pytest.raises(Refused):
+        hosts.openstack("server list")
+    with netns.inside(hosts.spaces["h1"].name):
+        hosts.database.start()
+    hosts.runs_then_goes("kept")
+    assert eventually(hosts.all_up, within_s=CONVERGE_S)
 
 
 def test_nothing_is_left_of_the_servers(hosts: TwoHosts) -> None:
     hosts.openstack.text("server delete on-h1 on-h2")
-    assert eventually(lambda: hosts.openstack("server list") == [], within_s=90)
+    assert eventually(lambda: hosts.openstack("server list") == [], within_s=CONVERGE_S)
     for space in hosts.spaces.values():
         assert not [name for name in space.netlink.links() if name.startswith("tap") and _is_servers(hosts, name)]
 

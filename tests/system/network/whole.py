@@ -151,9 +151,9 @@ class WholeCloud:
         """Take the second host's agent away, with all that it made."""
         assert self.agent is not None
         self.agent.terminate()
-        self.agent.wait(PATIENCE_S)
+        self.agent.wait(TIMEOUT_S)
         command = [sys.executable, "-m", "cumulet.agents.host", "--state-dir", str(self.directory / "h2"), "--leave"]
-        self.spaces["h2"].run(*command, timeout=PATIENCE_S)
+        self.spaces["h2"].run(*command, timeout=TIMEOUT_S)
 
     def close(self) -> None:
         try:
