@@ -7,6 +7,7 @@ everything; and the cost of a packet through a group with 1 and with 1,000 rules
 
 from __future__ import annotations
 
+import argparse
 import re
 import statistics
 import sys
@@ -192,4 +193,7 @@ def say(what: str, seconds: float, unit: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("ports", type=int, nargs="?", default=200)
+    parser.add_argument("rules", type=int, nargs="?", default=1000)
+    main(**vars(parser.parse_args()))

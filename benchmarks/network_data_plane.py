@@ -11,6 +11,7 @@ table and, as the last line, the same as JSON:
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import sys
@@ -142,4 +143,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:3]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("ports", type=int, nargs="?", default=200)
+    parser.add_argument("rules", type=int, nargs="?", default=1000)
+    main(**vars(parser.parse_args()))

@@ -8,6 +8,7 @@ With `container` the cloud's guest is a machine container (virt_type = lxc), and
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import statistics
@@ -134,4 +135,7 @@ def _of_hand(key: Path, images: Path) -> float:
 
 
 if __name__ == "__main__":
-    main(*(int(word) if word.isdigit() else word for word in sys.argv[1:]))  # type: ignore[arg-type]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rounds", type=int, nargs="?", default=3)
+    parser.add_argument("kind", nargs="?", default="qemu", choices=("qemu", "container"))
+    main(**vars(parser.parse_args()))
