@@ -10,6 +10,8 @@ from cumulet.kernel import clock
 from cumulet.kernel.errors import BadRequest
 from cumulet.kernel.http import Call
 
+_STRICT_SINCE = (2, 75)
+
 
 def base_url(call: Call[Compute]) -> str:
     return str(call.service.conf.api.compute_link_prefix or call.base_url).rstrip("/")
@@ -51,11 +53,16 @@ def moment(call: Call[Compute], key: str, since: tuple[int, int]) -> int | None:
     try:
         return clock.parse(text)
     except ValueError:
-        raise BadRequest(f"Invalid input for query parameters {key}. Value: {text}. It is not a 'date-time'") from None
+        raise BadRequest(
+            f"Invalid input for query parameters {key}. Value: {text}. '{text}' is not a 'date-time'"
+        ) from None
 
 
 def require_known(call: Call[Compute], allowed: Iterable[str]) -> None:
-    """Raises BadRequest for a query key that is not one of these."""
+    """Raises BadRequest for a query key that is not one of these, from microversion 2.75 on."""
+    if call.version < _STRICT_SINCE:
+        return
     unknown = sorted(set(call.query()) - set(allowed))
     if unknown:
-        raise BadRequest(f"Additional properties are not allowed ({', '.join(map(repr, unknown))} was unexpected)")
+        named = f"{', '.join(map(repr, unknown))} {'was' if len(unknown) == 1 else 'were'}"
+        raise BadRequest(f"Additional properties are not allowed ({named} unexpected)")

@@ -25,7 +25,7 @@ def load(connection: Connection, aggregate_id: str, *, lock: bool = False) -> Ag
     if aggregate_id.startswith("-") and aggregate_id[1:].isdigit():
         raise NotFound(f"Aggregate {aggregate_id} could not be found.")
     if not aggregate_id.isdigit() or len(aggregate_id) > 9:
-        raise BadRequest(f"Invalid aggregate ID {aggregate_id}: it is an integer.")
+        raise BadRequest("Invalid input received: id must be an integer")
     query = sa.select(aggregates).where(aggregates.c.id == int(aggregate_id))
     row = connection.execute(query.with_for_update() if lock else query).first()
     if row is None:

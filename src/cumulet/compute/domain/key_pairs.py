@@ -49,7 +49,7 @@ def find(connection: Connection, user_id: str, limit: int, marker: str | None) -
         try:
             load(connection, user_id, marker)
         except NotFound:
-            raise BadRequest(f"marker [{marker}] not found") from None
+            raise BadRequest(f"Marker {marker} could not be found.") from None
         query = query.where(key_pairs.c.name > marker)
     return list(connection.execute(query.order_by(key_pairs.c.name).limit(limit + 1)))
 

@@ -67,7 +67,7 @@ def view(call: Call[Compute], row: Row[Any]) -> dict[str, Any]:
     return shown
 
 
-_QUERY: Final = ("limit", "marker", "is_public", "minRam", "minDisk", "sort_key", "sort_dir", "name")
+_QUERY: Final = ("limit", "marker", "is_public", "minRam", "minDisk", "sort_key", "sort_dir")
 
 
 def index(call: Call[Compute]) -> Reply:
@@ -78,22 +78,29 @@ def detail(call: Call[Compute]) -> Reply:
     return _list(call, "flavors/detail", view)
 
 
+def _no_choice(parameter: str, value: str, choices: list[str]) -> BadRequest:
+    return BadRequest(
+        f"Invalid input for query parameters {parameter}. Value: {value}. '{value}' is not one of {choices}"
+    )
+
+
 def _list(call: Call[Compute], path: str, show: Any) -> Reply:
     limit, marker = views.page(call)
     query = call.query()
-    if call.version >= (2, 102):
-        views.require_known(call, _QUERY)
+    views.require_known(call, (*_QUERY, "name") if call.version >= (2, 102) else _QUERY)
     key = (query.get("sort_key") or ["flavorid"])[-1]
     if key not in _SORTABLE:
-        raise BadRequest(f"Invalid input for query parameters sort_key. Value: {key}. '{key}' is not one of the keys.")
-    descending = (query.get("sort_dir") or ["asc"])[-1] == "desc"
+        raise _no_choice("sort_key", key, [*_SORTABLE])
+    direction = (query.get("sort_dir") or ["asc"])[-1]
+    if direction not in ("asc", "desc"):
+        raise _no_choice("sort_dir", direction, ["asc", "desc"])
     with call.service.db.read() as connection:
         rows = flavors.find(
             connection,
             call.ctx,
             _conditions(call, query),
             sort=_SORTABLE[key],
-            descending=descending,
+            descending=direction == "desc",
             limit=limit,
             marker=marker,
         )

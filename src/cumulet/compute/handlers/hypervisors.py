@@ -81,6 +81,7 @@ def detail(call: Call[Compute]) -> Reply:
 
 
 def _list(call: Call[Compute], path: str, *, detailed: bool) -> Reply:
+    views.require_known(call, ("limit", "marker", "hypervisor_hostname_pattern", "with_servers"))
     query = call.query()
     pattern = _last(query, "hypervisor_hostname_pattern") if call.version >= (2, 53) else None
     with_servers = call.version >= (2, 53) and _truth(_last(query, "with_servers"))
@@ -94,7 +95,7 @@ def _list(call: Call[Compute], path: str, *, detailed: bool) -> Reply:
         if marker_id:
             try:
                 marker = hypervisors.load(connection, marker_id, by_number=call.version < (2, 53))
-            except NotFound:
+            except (NotFound, BadRequest):
                 raise BadRequest(f"marker [{marker_id}] not found") from None
         rows = hypervisors.find(connection, pattern=pattern, limit=limit, marker=marker)
         if pattern and not rows:

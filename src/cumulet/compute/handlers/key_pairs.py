@@ -32,9 +32,14 @@ def _brief(call: Call[Compute], row: Row[Any]) -> dict[str, Any]:
     return shown
 
 
+def _asked_owner(call: Call[Compute], *others: str) -> str:
+    """Whose key pairs the query means; `others` are the keys that it may have besides."""
+    views.require_known(call, ("user_id", *others))
+    return _owner(call, (call.query().get("user_id") or [None])[-1])  # type: ignore[list-item]
+
+
 def index(call: Call[Compute]) -> Reply:
-    query = call.query()
-    user_id = _owner(call, (query.get("user_id") or [None])[-1])  # type: ignore[list-item]
+    user_id = _asked_owner(call, "limit", "marker")
     _may(call, "index", user_id)
     limit, marker = views.page(call) if call.version >= (2, 35) else (10**9, None)
     with call.service.db.read() as connection:
@@ -46,7 +51,7 @@ def index(call: Call[Compute]) -> Reply:
 
 
 def show(call: Call[Compute], name: str) -> Reply:
-    user_id = _owner(call, (call.query().get("user_id") or [None])[-1])  # type: ignore[list-item]
+    user_id = _asked_owner(call)
     _may(call, "show", user_id)
     with call.service.db.read() as connection:
         row = key_pairs.load(connection, user_id, name)
@@ -83,7 +88,7 @@ def _read(call: Call[Compute]) -> KeyPairFields:
 
 
 def delete(call: Call[Compute], name: str) -> Reply:
-    user_id = _owner(call, (call.query().get("user_id") or [None])[-1])  # type: ignore[list-item]
+    user_id = _asked_owner(call)
     _may(call, "delete", user_id)
     key_pairs.delete(call.service, user_id, name)
     return Reply(status=204 if call.version >= (2, 2) else 202)

@@ -179,8 +179,15 @@ def security_groups(call: Call[Compute]) -> Reply:
     return Reply({"security_groups": [_group(group, names) for group in found]})
 
 
+def _missing_group(group_id: str) -> str:
+    """What is said of one that is not there. Raises BadRequest for what cannot be one."""
+    if not UUID.fullmatch(group_id):
+        raise BadRequest("Security group id should be uuid")
+    return f"Security group {group_id} not found."
+
+
 def _load_group(call: Call[Compute], group_id: str) -> dict[str, Any]:
-    missing = f"Security group {group_id} not found."
+    missing = _missing_group(group_id)
     path = f"/security-groups/{quote(group_id, safe='')}"
     group: dict[str, Any] = _ask(call, "GET", path, missing=missing)["security_group"]
     return group
@@ -219,7 +226,7 @@ def update_security_group(call: Call[Compute], group_id: str) -> Reply:
 
 
 def delete_security_group(call: Call[Compute], group_id: str) -> Reply:
-    missing = f"Security group {group_id} not found."
+    missing = _missing_group(group_id)
     answer = peers.ask(call, "network", "DELETE", f"/v2.0/security-groups/{quote(group_id, safe='')}")
     if answer.status == 409:
         raise BadRequest(peers.message_of(answer))

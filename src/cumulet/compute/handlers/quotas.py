@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from cumulet.compute import views
 from cumulet.compute.domain import quotas
 from cumulet.compute.service import Compute
 from cumulet.kernel.errors import BadRequest
@@ -28,21 +29,23 @@ def _shown(call: Call[Compute], limits: dict[str, Any], network_until: tuple[int
 
 
 def _user(call: Call[Compute]) -> str | None:
+    views.require_known(call, ("user_id",))
     return (call.query().get("user_id") or [None])[-1]  # type: ignore[list-item]
 
 
 def show(call: Call[Compute], project_id: str) -> Reply:
     _may(call, "os-quota-sets:show", project_id)
+    user_id = _user(call)
     call.service.projects.require(project_id)
     with call.service.db.read() as connection:
-        limits = quotas.limits(call.service, connection, project_id, _user(call))
+        limits = quotas.limits(call.service, connection, project_id, user_id)
     return Reply({"quota_set": {"id": project_id, **_shown(call, limits)}})
 
 
 def detail(call: Call[Compute], project_id: str) -> Reply:
     _may(call, "os-quota-sets:detail", project_id)
-    call.service.projects.require(project_id)
     user_id = _user(call)
+    call.service.projects.require(project_id)
     with call.service.db.read() as connection:
         limits = quotas.limits(call.service, connection, project_id, user_id)
         used = quotas.used(connection, project_id, user_id)
@@ -128,6 +131,7 @@ def update_class(call: Call[Compute], name: str) -> Reply:
 
 
 def limits(call: Call[Compute]) -> Reply:
+    views.require_known(call, ("tenant_id",))
     asked = (call.query().get("tenant_id") or [None])[-1]  # type: ignore[list-item]
     project_id = asked or call.ctx.project_id or ""
     _may(call, "limits", call.ctx.project_id)

@@ -75,9 +75,8 @@ class Query:
         if call.version >= (2, 75):
             unknown = sorted(set(self._given) - _KNOWN)
             if unknown:
-                raise BadRequest(
-                    f"Additional properties are not allowed ({', '.join(map(repr, unknown))} was unexpected)"
-                )
+                does = "does" if len(unknown) == 1 else "do"
+                raise BadRequest(f"{', '.join(map(repr, unknown))} {does} not match any of the regexes: '^_'")
 
     def last(self, key: str) -> str | None:
         values = self._given.get(key)
@@ -96,11 +95,11 @@ class Query:
             if values and not (key in ("project_id", "tenant_id") and not self._everybody()):
                 found.append(self._equal(key, servers.c[column], values))
         if self._call.version >= (2, 26):
-            found += [self._tagged(key) for key in _TAGS if self.last(key)]
+            found += [self._tagged(key) for key in _TAGS if self.last(key) is not None]
         if self._call.version >= (2, 73) and self.last("locked") is not None:
             found.append(servers.c.locked if self._flag("locked") else sa.not_(servers.c.locked))
         if (admin or self._call.version >= (2, 83)) and self.last("config_drive") is not None:
-            wanted = self._flag("config_drive")
+            wanted = self._is_set("config_drive")
             found.append(servers.c.config_drive if wanted else sa.not_(servers.c.config_drive))
         return found
 
@@ -112,12 +111,18 @@ class Query:
         return column.in_(values)
 
     def _flag(self, key: str) -> bool:
+        """Nothing is true. Raises BadRequest for what is neither."""
         text = (self.last(key) or "").lower()
-        if text in _TRUE or text == "":
+        if text in ("", *_TRUE):
             return True
         if text in _FALSE:
             return False
-        raise BadRequest(f"Unrecognized value '{self.last(key)}', acceptable values are: '0', '1', 'false', 'true'")
+        known = ", ".join(repr(word) for word in sorted((*_FALSE, *_TRUE)))
+        raise BadRequest(f"Unrecognized value '{self.last(key)}', acceptable values are: {known}")
+
+    def _is_set(self, key: str) -> bool:
+        """What is not true is false, as the original reads these."""
+        return (self.last(key) or "").lower() in _TRUE
 
     def _everybody(self) -> bool:
         return "all_tenants" in self._given and self._flag("all_tenants")
@@ -133,14 +138,14 @@ class Query:
     def _deleted(self) -> Conditions:
         """Deleted ones are shown to administrators who ask, and among changes to everybody."""
         if self._call.ctx.is_admin and self.last("deleted") is not None:
-            return [servers.c.deleted] if self._flag("deleted") else [sa.not_(servers.c.deleted)]
+            return [servers.c.deleted] if self._is_set("deleted") else [sa.not_(servers.c.deleted)]
         if self.last("changes-since") is not None or self.last("changes-before") is not None:
             return []
         if any(status.upper() == "DELETED" for status in self._given.get("status", ())):
             if not self._call.ctx.is_admin:
                 raise Forbidden("Only administrators may list deleted instances")
             return [servers.c.deleted]
-        if self._call.ctx.is_admin and self.last("soft_deleted") is not None and self._flag("soft_deleted"):
+        if self._call.ctx.is_admin and self._is_set("soft_deleted"):
             return [servers.c.vm_state == "soft-delete"]
         return [sa.not_(servers.c.deleted), servers.c.vm_state != "soft-delete"]
 
@@ -159,6 +164,8 @@ class Query:
                     other = sa.or_(servers.c.task_state.is_(None), servers.c.task_state.not_in(apart))
                     state = sa.and_(state, other)
                 choices.append(state)
+        if not choices and self._call.version >= (2, 38):
+            raise BadRequest("Invalid status value")
         return [sa.or_(sa.false(), *choices)]
 
     def _moment(self, key: str) -> int | None:
@@ -201,7 +208,9 @@ class Query:
         return found
 
     def _tagged(self, key: str) -> sa.ColumnElement[bool]:
-        tags = sorted({tag for text in self._given[key] for tag in text.split(",") if tag})
+        if not self.last(key):
+            raise BadRequest(f"Invalid input for query parameters {key}. Value: . '' is not a 'regex'")
+        tags = sorted({tag for text in self._given[key] for tag in text.split(",")})
         count = (
             sa.select(sa.func.count())
             .select_from(server_tags)
@@ -220,7 +229,7 @@ class Query:
         directions = self._given.get("sort_dir") or []
         for direction in directions:
             if direction not in ("asc", "desc"):
-                raise BadRequest(f"Unknown sort direction, must be one of: asc, desc. Value: {direction}")
+                raise BadRequest("Invalid input received: Unknown sort direction, must be 'desc' or 'asc'")
         if len(directions) > len(keys) and keys:
             raise BadRequest("Sort direction array size exceeds sort key array size.")
         found: list[tuple[str, bool]] = []
@@ -245,5 +254,7 @@ def _pattern(key: str, text: str) -> str:
             raise ValueError
         re.compile(text)
     except (re.error, ValueError):
-        raise BadRequest(f"Invalid input for query parameters {key}. Value: {text[:255]}. It is no regex.") from None
+        raise BadRequest(
+            f"Invalid input for query parameters {key}. Value: {text[:255]}. '{text[:255]}' is not a 'regex'"
+        ) from None
     return text

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy.engine import Row
 
+from cumulet.compute import views
 from cumulet.compute.bodies import read
 from cumulet.compute.domain import server_groups
 from cumulet.compute.schemas.server_groups import Body, OldBody, SoftBody
@@ -32,6 +33,7 @@ def _view(call: Call[Compute], row: Row[Any], members: list[str]) -> dict[str, A
 
 
 def index(call: Call[Compute]) -> Reply:
+    views.require_known(call, ("all_projects", "limit", "offset"))
     query = call.query()
     everybody = "all_projects" in query and call.ctx.is_admin
     if not everybody:
@@ -40,7 +42,9 @@ def index(call: Call[Compute]) -> Reply:
     for key, default in (("limit", "1000"), ("offset", "0")):
         text = (query.get(key) or [default])[-1] or default
         if not text.isdigit():
-            raise BadRequest(f"Invalid input for query parameters {key}. Value: {text}.")
+            raise BadRequest(
+                f"Invalid input for query parameters {key}. Value: {text}. '{text}' does not match '^[0-9]*$'"
+            )
         numbers.append(min(int(text), call.service.conf.api.max_limit) if key == "limit" else int(text))
     with call.service.db.read() as connection:
         rows = server_groups.find(connection, None if everybody else call.ctx.project_id, *numbers)

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.engine import Row
 
+from cumulet.compute import views
 from cumulet.compute.domain import services
 from cumulet.compute.service import Compute
 from cumulet.kernel import clock
@@ -37,6 +38,7 @@ def _view(call: Call[Compute], row: Row[Any], standing: services.Standing) -> di
 
 def index(call: Call[Compute]) -> Reply:
     _may(call, "list")
+    views.require_known(call, ("host", "binary"))
     query = call.query()
     host, binary = ((query.get(key) or [None])[-1] for key in ("host", "binary"))  # type: ignore[list-item]
     with call.service.db.read() as connection:

@@ -21,8 +21,7 @@ _PAGED_SINCE = (2, 40)
 
 def _period(call: Call[Compute], *allowed: str) -> tuple[int, int, bool]:
     """Start and end of the report, and whether servers are listed. Both are now where they are not given, as ever."""
-    if call.version >= (2, 75):
-        views.require_known(call, allowed)
+    views.require_known(call, allowed)
     query, now = call.query(), call.service.now()
     start = _time((query.get("start") or [""])[-1], now)
     stop = _time((query.get("end") or [""])[-1], now)
