@@ -65,7 +65,8 @@ class Machine:
         """What Compute's agent writes down of an attachment."""
         disk = Disk(volume_id=volume_id, device="/dev/vdb", connection=connection)
         record = self.record
-        drive = Drive(id=f"volume-{volume_id}", slot=1, node=volumes.node_of(disk), volume_id=volume_id)
+        node, objects = volumes.node_of(disk), volumes.objects_of(disk)
+        drive = Drive(id=f"volume-{volume_id}", slot=1, node=node, objects=objects, volume_id=volume_id)
         record.drives = [drive]
         self.host.folders.save(record)
         return drive
@@ -75,6 +76,8 @@ class Machine:
 
     def _plug(self, drive: Drive) -> None:
         with processes.monitor(self.directory) as monitor:
+            for secret in drive.objects:
+                monitor.execute("object-add", secret)
             monitor.execute("blockdev-add", drive.node)
             made = {"driver": "virtio-blk-pci", "id": drive.id, "drive": drive.node["node-name"], "bus": "port0"}
             monitor.execute("device_add", made)

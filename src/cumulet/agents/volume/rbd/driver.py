@@ -261,7 +261,7 @@ class RbdDriver:
     def upkeep(self) -> list[str]:
         """Now and then remove what processes that were killed have left; the rest of the work is done at once."""
         sweep()
-        if time.monotonic() >= self._due and self.report().reason_down is None:
+        if time.monotonic() >= self._due:
             self._due = time.monotonic() + _COLLECT_S
             self._collect()
         return []
