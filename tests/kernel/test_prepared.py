@@ -47,6 +47,13 @@ def test_a_row_is_what_sqlalchemy_gives(db: Database, each: dict[str, object]) -
     assert type(row.hidden) is bool
 
 
+def test_all_rows_in_their_order(db: Database) -> None:
+    backwards = sa.select(things.c.id, things.c.hidden).order_by(things.c.id.desc())
+    with db.read() as connection:
+        assert list(Prepared(backwards).all(connection)) == [("two", False), ("one", True)]
+        assert list(Prepared(BY_ID).all(connection, {"sought": "none"})) == []
+
+
 def test_parameters_go_by_their_names(db: Database) -> None:
     older = Prepared(OLDER)
     with db.read() as connection:

@@ -8,7 +8,7 @@ which errors mean a lost connection, it runs as any other.
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -23,6 +23,14 @@ class _Ready(NamedTuple):
     columns: list[tuple[int, Callable[[Any], Any]]]  # those whose values SQLite has in another form, and how to read it
     make: Callable[[Any], Any]
 
+    def row_of(self, values: tuple[Any, ...]) -> Any:
+        if not self.columns:
+            return self.make(values)
+        read = list(values)
+        for index, process in self.columns:
+            read[index] = process(read[index])
+        return self.make(read)
+
 
 class Prepared:
     """One SELECT of which every value is named (`sa.bindparam`) and is text or a number."""
@@ -34,18 +42,23 @@ class Prepared:
         """A tuple whose members also go by the names of their columns, None where there is no row."""
         if connection.dialect.name != "sqlite":
             return connection.execute(self._statement, values).first()
+        found = self._read(connection, values)
+        return found[0] if found else None
+
+    def all(self, connection: Connection, values: dict[str, Any] | None = None) -> Sequence[Any]:
+        """Tuples as `first` gives one."""
+        if connection.dialect.name != "sqlite":
+            return connection.execute(self._statement, values).all()
+        return self._read(connection, values or {})
+
+    def _read(self, connection: Connection, values: dict[str, Any]) -> list[Any]:
         ready = self._ready
         cursor: Any = connection.connection.cursor()
         try:
-            row = cursor.execute(ready.text, [values[name] for name in ready.names]).fetchone()
+            rows = cursor.execute(ready.text, [values[name] for name in ready.names]).fetchall()
         finally:
             cursor.close()
-        if row is None:
-            return None
-        read = list(row)
-        for index, process in ready.columns:
-            read[index] = process(read[index])
-        return ready.make(read)
+        return [ready.row_of(row) for row in rows]
 
     @cached_property
     def _ready(self) -> _Ready:

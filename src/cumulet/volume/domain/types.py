@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection, Row
 from cumulet.kernel.context import Context
 from cumulet.kernel.errors import BadRequest, Conflict, Forbidden, NotFound
 from cumulet.kernel.ids import uuid_id
+from cumulet.kernel.prepared import Prepared
 from cumulet.kernel.upsert import insert_if_absent
 from cumulet.volume.domain import quotas
 from cumulet.volume.domain.listing import Condition
@@ -25,7 +26,7 @@ _DEFAULT_OF: Final = (
     .where(default_types.c.project_id == sa.bindparam("owner"))
 )
 _BY_NAME: Final = sa.select(volume_types).where(volume_types.c.name == sa.bindparam("sought"))
-_NAMES: Final = sa.select(volume_types.c.id, volume_types.c.name)
+_NAMES: Final = Prepared(sa.select(volume_types.c.id, volume_types.c.name))
 
 
 def ensure_default(volume: Volume) -> None:
@@ -56,7 +57,7 @@ def visible(ctx: Context) -> Condition | None:
 
 def names(connection: Connection) -> dict[str, str]:
     """id -> name of all types; there are few."""
-    return {row[0]: row[1] for row in connection.execute(_NAMES)}
+    return dict(_NAMES.all(connection))
 
 
 def load(connection: Connection, type_id: str, ctx: Context | None = None, *, lock: bool = False) -> Row[Any]:

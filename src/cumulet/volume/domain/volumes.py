@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection, Row
 
 from cumulet.kernel.context import Context
 from cumulet.kernel.errors import BadRequest, NotFound
+from cumulet.kernel.prepared import Prepared
 from cumulet.volume.domain import listing
 from cumulet.volume.domain.listing import Condition, Wanted
 from cumulet.volume.domain.moments import between
@@ -105,8 +106,9 @@ SHOWN: Final = [volumes.c[name] for name in _SHOWN]
 NAMED: Final = [volumes.c.id, volumes.c.name]
 as_shown: Final[Callable[[Row[Any]], tuple[Any, ...]]] = operator.attrgetter(*_SHOWN)
 """A whole row as one of SHOWN."""
-_ONE: Final = sa.select(volumes).where(volumes.c.id == sa.bindparam("volume_id"))
-_ONE_LOCKED: Final = _ONE.with_for_update()
+_BY_ID: Final = sa.select(volumes).where(volumes.c.id == sa.bindparam("volume_id"))
+_ONE: Final = Prepared(_BY_ID)
+_ONE_LOCKED: Final = Prepared(_BY_ID.with_for_update())
 _TYPE: Final = sa.select(volume_types).where(volume_types.c.id == sa.bindparam("type_id"))
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -121,7 +123,8 @@ def decode(text: str | None) -> Any:
 
 
 def load_any(connection: Connection, volume_id: str, *, lock: bool = False) -> Row[Any] | None:
-    return connection.execute(_ONE_LOCKED if lock else _ONE, {"volume_id": volume_id}).first()
+    row: Row[Any] | None = (_ONE_LOCKED if lock else _ONE).first(connection, {"volume_id": volume_id})
+    return row
 
 
 def load(connection: Connection, volume_id: str, *, lock: bool = False) -> Row[Any]:

@@ -32,5 +32,5 @@ def may(call: Call[Volume], rule: str, row: Row[Any] | None = None) -> None:
     """Ask the rules about a row's project, or about the caller's own."""
     target = {"project_id": call.ctx.project_id, "user_id": call.ctx.user_id}
     if row is not None:
-        target = {"project_id": row.project_id, "user_id": row._mapping.get("user_id")}
+        target = {"project_id": row.project_id, "user_id": getattr(row, "user_id", None)}
     call.service.policy.can(call.ctx, rule, target)
