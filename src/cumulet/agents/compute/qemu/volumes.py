@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from oslo_utils.uuidutils import is_uuid_like
 
-from cumulet.agents.compute.folders import Drive, Record
+from cumulet.agents.compute.folders import Drive
 from cumulet.agents.compute.protocols import Disk
 from cumulet.agents.network import netns
 from cumulet.kernel.settings import write_private
@@ -20,6 +20,7 @@ from cumulet.kernel.settings import write_private
 _RECONNECT_S: Final = 10
 _ANSWER_S: Final = 3.0
 _LOOK_S: Final = 0.2
+_LIBVIRT_SECRETS: Final = Path("/etc/libvirt/secrets")
 _FILE_FORMATS: Final = frozenset({"raw", "qcow2"})
 
 
@@ -36,6 +37,8 @@ def node_of(disk: Disk) -> dict[str, Any]:
     protocol = make(data)
     if keys_of(disk):
         protocol["tls-creds"] = f"{node_name(disk.volume_id)}-tls"
+    if _ceph_secret(disk) is not None:
+        protocol["key-secret"] = f"{node_name(disk.volume_id)}-key"
     made: dict[str, Any] = {
         "driver": str(data.get("format") or "raw"),
         "node-name": node_name(disk.volume_id),
@@ -52,6 +55,10 @@ def node_of(disk: Disk) -> dict[str, Any]:
 
 def objects_of(disk: Disk) -> list[dict[str, Any]]:
     """The credentials that its node names: a key that both ends know (docs/volume-backends.md)."""
+    secret = _ceph_secret(disk)
+    if secret is not None:
+        key = f"{node_name(disk.volume_id)}-key"
+        return [{"qom-type": "secret", "id": key, "format": "base64", "file": str(secret)}]
     if not keys_of(disk):
         return []
     data = disk.connection["data"]
@@ -66,6 +73,15 @@ def objects_of(disk: Disk) -> list[dict[str, Any]]:
             "dir": directory,
         }
     ]
+
+
+def _ceph_secret(disk: Disk) -> Path | None:
+    """Where libvirt keeps the key of Ceph's user, on a host that has it. Otherwise ceph.conf says where the key is."""
+    data = disk.connection.get("data") or {}
+    if disk.connection.get("driver_volume_type") != "rbd" or not is_uuid_like(data.get("secret_uuid")):
+        return None
+    file = _LIBVIRT_SECRETS / f"{data['secret_uuid']}.base64"
+    return file if file.is_file() else None
 
 
 def keys_of(disk: Disk) -> dict[str, str]:
@@ -106,23 +122,6 @@ def await_served(drives: Iterable[Drive], namespace: str | None, *, within_s: fl
     for drive in drives:
         protocol = drive.node.get("file", {})
         if protocol.get("driver") != "nbd":
-def renew(directory: Path, record: Record, disks: list[Disk]) -> list[Disk]:
-    """Have a guest that is off open its volumes by these connections, and forget those that are not among them.
-
-    Returns the disks that it does not have yet.
-    """
-    wanted = {disk.volume_id: disk for disk in disks}
-    for drive in [one for one in record.drives if one.volume_id is not None]:
-        forget_keys(directory, drive)
-        disk = wanted.pop(str(drive.volume_id), None)
-        if disk is None:
-            record.drives.remove(drive)
-            continue
-        drive.node, drive.objects, drive.keys = node_of(disk), objects_of(disk), keys_of(disk)
-        write_keys(directory, drive)
-    return list(wanted.values())
-
-
             continue
         while (trouble := _trouble(protocol["server"], namespace)) is not None:
             if time.monotonic() >= deadline:
@@ -184,6 +183,9 @@ def _rbd(data: dict[str, Any]) -> dict[str, Any]:
         made["server"] = [{"host": str(h), "port": str(p)} for h, p in zip(hosts, ports, strict=True)]
     if data.get("auth_enabled") and data.get("auth_username"):
         made["user"] = str(data["auth_username"])
+    conf = str(data.get("ceph_conf") or "")
+    if conf.startswith("/") and Path(conf).is_file():
+        made["conf"] = conf
     return made
 
 
