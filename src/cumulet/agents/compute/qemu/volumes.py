@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from oslo_utils.uuidutils import is_uuid_like
 
-from cumulet.agents.compute.folders import Drive
+from cumulet.agents.compute.folders import Drive, Record
 from cumulet.agents.compute.protocols import Disk
 from cumulet.agents.network import netns
 from cumulet.kernel.settings import write_private
@@ -104,6 +104,23 @@ def write_keys(directory: Path, drive: Drive) -> None:
 def forget_keys(directory: Path, drive: Drive) -> None:
     for name in drive.keys:
         shutil.rmtree(directory / name, ignore_errors=True)
+
+
+def renew(directory: Path, record: Record, disks: list[Disk]) -> list[Disk]:
+    """Have a guest that is off open its volumes by these connections, and forget those that are not among them.
+
+    Returns the disks that it does not have yet.
+    """
+    wanted = {disk.volume_id: disk for disk in disks}
+    for drive in [one for one in record.drives if one.volume_id is not None]:
+        forget_keys(directory, drive)
+        disk = wanted.pop(str(drive.volume_id), None)
+        if disk is None:
+            record.drives.remove(drive)
+            continue
+        drive.node, drive.objects, drive.keys = node_of(disk), objects_of(disk), keys_of(disk)
+        write_keys(directory, drive)
+    return list(wanted.values())
 
 
 def node_name(volume_id: str) -> str:
