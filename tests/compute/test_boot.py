@@ -60,7 +60,7 @@ def _events(cloud: Cloud, server_id: str) -> list[dict[str, str]]:
 
 
 def test_a_disabled_host_is_named_as_the_reason(running: Cloud) -> None:
-    (service,) = running.json("GET", "/v2.1/os-services", "admin")["services"]
+    (service,) = running.json("GET", "/v2.1/os-services?binary=nova-compute", "admin")["services"]
     body = {"status": "disabled", "disabled_reason": "new memory"}
     running.json("PUT", f"/v2.1/os-services/{service['id']}", "admin", json=body)
     server = running.settled(running.boot()["id"])
@@ -125,7 +125,7 @@ def test_among_very_many_hosts_the_one_that_will_do_is_found(running: Cloud, mon
     monkeypatch.setattr(claim, "_SAMPLE", 1)
     for name in ("node2", "node3"):
         running.add_host(name)
-    services = running.json("GET", "/v2.1/os-services", "admin")["services"]
+    services = running.json("GET", "/v2.1/os-services?binary=nova-compute", "admin")["services"]
     for service in services:
         if service["host"] in ("node1", "node3"):
             running.json("PUT", f"/v2.1/os-services/{service['id']}", "admin", json={"status": "disabled"})

@@ -96,7 +96,8 @@ def test_the_cloud_shows_its_services(story: Story) -> None:
 
     def computes() -> bool:
         listed = story.admin("compute service list")
-        return any(service["Binary"] == "nova-compute" and service["State"] == "up" for service in listed)
+        alive = {service["Binary"] for service in listed if service["State"] == "up"}
+        return {"nova-scheduler", "nova-conductor", "nova-compute"} <= alive
 
     assert eventually(computes, within_s=60)
 

@@ -16,9 +16,10 @@ from cumulet.kernel.errors import BadRequest, Conflict, NotFound
 from cumulet.kernel.ids import uuid_id
 
 COMPUTE: Final = "nova-compute"
-_TOPICS: Final = {COMPUTE: "compute"}
+INTERNAL: Final = ("nova-scheduler", "nova-conductor")
+"""What an engine is. They have no servers, so no host of servers and no zone of those."""
+_TOPICS: Final = {binary: binary.removeprefix("nova-") for binary in (COMPUTE, *INTERNAL)}
 _VERSION: Final = 1
-INTERNAL: Final = ("nova-scheduler", "nova-conductor", "nova-consoleauth")
 
 
 def is_up(compute: Compute, row: Row[Any]) -> bool:

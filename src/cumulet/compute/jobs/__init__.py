@@ -16,6 +16,7 @@ from cumulet.compute.jobs import (
     resize,
     shelve,
     snapshot,
+    upkeep,
     volume_swaps,
     volumes,
 )
@@ -26,6 +27,6 @@ def registry() -> JobRegistry:
     made = JobRegistry()
     for module in (boot, delete, actions, rebuild, snapshot, shelve, resize, live):
         module.register(made)
-    for module in (interfaces, volumes, volume_swaps, reclaim, healing, aggregate_images, assisted_snapshots):
+    for module in (interfaces, volumes, volume_swaps, reclaim, healing, upkeep, aggregate_images, assisted_snapshots):
         module.register(made)
     return made
