@@ -59,7 +59,7 @@ class Measure:
 def measure(
     request: Request, token: str, *, clients: int, seconds: float, pids: Sequence[int], idle: float = 0.0
 ) -> Measure:
-    """Send the request from `clients` connections for so long.
+    """Send the request from `clients` connections for so long, from each at least once.
 
     `pids`: the server's processes, whose children count too. `idle`: cores that they use without any request.
     """
@@ -118,7 +118,7 @@ def _client(request: Request, token: str, until: float, name: str, latencies: li
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     stamp = f"{os.getpid()}x{name}x"
     count = 0
-    while time.monotonic() < until:
+    while count == 0 or time.monotonic() < until:
         count += 1
         mine = f"{stamp}{count}"
         body = None if request.body is None else request.body.replace("{n}", mine)
