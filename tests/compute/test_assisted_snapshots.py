@@ -142,3 +142,14 @@ def test_a_volume_of_several_servers_is_refused(running: Cloud, server: str) -> 
     attached(running, server, volume)
     attached(running, other, volume)
     assert "multi-attach" in create(running, volume, "s", status=400)["badRequest"]["message"]
+
+
+def test_a_volume_stays_until_its_files_are_merged(running: Cloud, server: str, volume: str) -> None:
+    driver, snapshot_id = running.hosts["node1"], snapshot_of(running, volume)
+    driver.faults.delays["merge_assisted_snapshot"] = 1.0
+    info = {"volume_id": volume, "type": "qcow2", "file_to_merge": None}
+    assert delete(running, snapshot_id, info).status == 204
+    assert running.call("DELETE", f"/v2.1/servers/{server}/os-volume_attachments/{volume}").status == 202
+    running.until(lambda: running.volume.status(volume) == "available")
+    running.until(lambda: running.volume.snapshots[snapshot_id]["progress"] == "90%")
+    assert running.volume.snapshots[snapshot_id]["status"] == "deleting"

@@ -11,7 +11,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from cumulet.compute.domain import attachments, external_events, interfaces, moves, tasks
+from cumulet.compute.domain import assisted_snapshots, attachments, external_events, interfaces, moves, tasks
 from cumulet.compute.service import Compute
 from cumulet.compute.tables import jobs
 from cumulet.kernel.jobs import Job, Retry
@@ -19,6 +19,7 @@ from cumulet.kernel.jobs import Job, Retry
 _AGAIN_S: Final = 0.1
 PLUGGING: Final = (
     *(attachments.ATTACH, attachments.DETACH, attachments.SWAP, attachments.SWAPPED, attachments.SWAP_BACK),
+    *(assisted_snapshots.CREATE, assisted_snapshots.DELETE),
     *(external_events.EXTEND, interfaces.ATTACH, interfaces.DETACH),
 )
 MOVING: Final = (
