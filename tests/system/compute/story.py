@@ -55,14 +55,14 @@ class Story:
 
 
 @contextlib.contextmanager
-def told(directory: Path, images: Path, *, nova_conf: str = "") -> Iterator[Story]:
-    """A cloud in `directory` with one server; whatever happens, nothing is left."""
+def told(directory: Path, images: Path, **confs: str) -> Iterator[Story]:
+    """A cloud in `directory` with one server; whatever happens, nothing is left. `nova=…` is what nova.conf says."""
     key = directory / "id"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True, timeout=30)
     with a_cloud(directory / "cloud") as cloud:
-        if nova_conf:
-            (cloud.directory / "etc").mkdir(parents=True, mode=0o700)
-            (cloud.directory / "etc" / "nova.conf").write_text(nova_conf)
+        for name, text in confs.items():
+            (cloud.directory / "etc").mkdir(parents=True, mode=0o700, exist_ok=True)
+            (cloud.directory / "etc" / f"{name}.conf").write_text(text)
         cloud.up()
         client = OpenStack(cloud, "admin")
         try:

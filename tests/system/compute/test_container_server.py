@@ -28,7 +28,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     images = real.guest_images()
     if isinstance(images, str):
         pytest.skip(images)
-    with told(tmp_path_factory.mktemp("container"), images, nova_conf=NOVA_CONF) as made:
+    with told(tmp_path_factory.mktemp("container"), images, nova=NOVA_CONF) as made:
         yield made
 
 

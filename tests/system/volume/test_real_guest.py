@@ -5,12 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from cumulet.agents.compute.folders import Record
+from tests.agents.volume.ceph import Ceph, missing
 from tests.system.cloud import eventually, request
 from tests.system.compute.story import REAL_SERVER, Story
 
 pytestmark = REAL_SERVER
+
+
+def create(story: Story, name: str, backend: str) -> None:
+    story.client(f"volume type create --property volume_backend_name={backend} {backend}")
+    story.client(f"volume create --size 1 --type {backend} {name}")
+    eventually(lambda: story.client(f"volume show {name}")["status"] == "available", within_s=60)
 
 
 def attached(story: Story, name: str) -> str:
@@ -39,8 +47,7 @@ def opened(story: Story) -> list[str]:
 
 
 def test_its_volume_is_a_file_that_snapshots_and_clones_follow(story: Story) -> None:
-    story.client("volume create --size 1 data")
-    eventually(lambda: story.client("volume show data")["status"] == "available", within_s=60)
+    create(story, "data", "file")
     device = attached(story, "data")
     [path] = opened(story)
     assert Path(path).suffix == ".qcow2"
@@ -60,4 +67,23 @@ def test_its_volume_is_a_file_that_snapshots_and_clones_follow(story: Story) -> 
     story.client.text("server remove volume web data")
     eventually(lambda: story.client("volume show data")["status"] == "available", within_s=90)
     device = attached(story, "data")
+    assert story.ssh(f"mount {device} /mnt && cat /mnt/file && umount /mnt") == "now\n"
+
+
+@pytest.mark.skipif(missing() is not None, reason=str(missing()))
+def test_its_volume_is_an_image_of_ceph(story: Story, one_ceph: Ceph) -> None:
+    create(story, "far", "pool")
+    volume_id = story.client("volume show far")["id"]
+    assert one_ceph.images() == [f"volume-{volume_id}"]
+    device = attached(story, "far")
+    story.ssh(f"mkfs.ext4 -q {device} && mount {device} /mnt && echo then > /mnt/file && sync")
+    snapshot_of_used(story, "far", "before")
+    eventually(lambda: story.client("volume snapshot show before")["status"] == "available", within_s=60)
+    story.client.text("--os-volume-api-version 3.42 volume set --size 2 far")
+    size = f"blockdev --getsize64 {device}"
+    eventually(lambda: story.ssh(size).strip() == str(2 << 30), within_s=60)
+    assert story.ssh("echo now > /mnt/file && sync && umount /mnt && echo done") == "done\n"
+    story.client.text("server remove volume web far")
+    eventually(lambda: story.client("volume show far")["status"] == "available", within_s=90)
+    device = attached(story, "far")
     assert story.ssh(f"mount {device} /mnt && cat /mnt/file && umount /mnt") == "now\n"
