@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,25 @@ def test_writers_of_many_threads_and_processes_take_turns(url: str) -> None:
         worker.join()
     with Database(url).read() as connection:
         assert connection.execute(sa.select(counters.c.value)).scalar() == 600
+
+
+def test_many_threads_that_have_read_keep_none_from_writing(url: str) -> None:
+    """On SQLite each keeps the connection it reads with: none of them may be the one that a writer waits for."""
+    database = Database(url)
+    at_once = threading.Barrier(150)
+
+    def work(_: int) -> None:
+        with database.read() as connection:
+            connection.execute(sa.select(counters.c.value)).scalar_one()
+        at_once.wait(60)
+        with database.write() as connection:
+            connection.execute(sa.update(counters).values(value=counters.c.value + 1))
+
+    with ThreadPoolExecutor(at_once.parties) as threads:
+        list(threads.map(work, range(at_once.parties)))
+    with database.read() as connection:
+        assert connection.execute(sa.select(counters.c.value)).scalar() == 150
+    database.close()
 
 
 def test_a_write_that_raises_leaves_nothing(url: str) -> None:

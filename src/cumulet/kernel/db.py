@@ -104,7 +104,9 @@ class Database:
         if not path or path == ":memory:":
             raise ValueError("an SQLite database of a service is a file: it is shared by processes")
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(self.url, pool_size=pool_size, max_overflow=64, pool_reset_on_return=None)
+        # Without a bound: each thread that reads keeps one, and whoever has the writers' turn must get one from beside
+        # them, or all that wait for the turn would keep it from being used.
+        engine = sa.create_engine(self.url, pool_size=pool_size, max_overflow=-1, pool_reset_on_return=None)
         durable = self._durable
 
         @sa.event.listens_for(engine, "connect")
