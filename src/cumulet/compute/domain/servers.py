@@ -18,6 +18,7 @@ from cumulet.kernel.context import Context
 from cumulet.kernel.errors import BadRequest, Forbidden, NotFound
 from cumulet.kernel.ids import uuid_id
 from cumulet.kernel.jobs import enqueue
+from cumulet.kernel.prepared import Prepared
 
 BOOT, DELETE, ACT, CLEAN = "server.boot", "server.delete", "server.act", "server.clean"
 SOFT_DELETE = "server.soft_delete"
@@ -52,7 +53,8 @@ def decode(text: str | None) -> Any:
 _ANY = sa.select(servers).where(servers.c.id == sa.bindparam("sought"))
 _LIVE = _ANY.where(sa.not_(servers.c.deleted))
 _OF_PROJECT = _LIVE.where(servers.c.project_id == sa.bindparam("project"))
-_LOCKED = {query: query.with_for_update() for query in (_ANY, _LIVE, _OF_PROJECT)}
+_READ = {query: Prepared(query) for query in (_ANY, _LIVE, _OF_PROJECT)}
+_LOCKED = {query: Prepared(query.with_for_update()) for query in (_ANY, _LIVE, _OF_PROJECT)}
 
 
 def load(connection: Connection, server_id: str, ctx: Context | None = None, *, lock: bool = False) -> Row[Any]:
@@ -60,7 +62,7 @@ def load(connection: Connection, server_id: str, ctx: Context | None = None, *, 
     query, sought = _LIVE, {"sought": server_id}
     if ctx is not None and not ctx.is_admin:
         query, sought = _OF_PROJECT, {"sought": server_id, "project": str(ctx.project_id)}
-    row = connection.execute(_LOCKED[query] if lock else query, sought).first()
+    row: Row[Any] | None = (_LOCKED if lock else _READ)[query].first(connection, sought)
     if row is None:
         raise NotFound(f"Instance {server_id} could not be found.")
     return row
@@ -68,7 +70,8 @@ def load(connection: Connection, server_id: str, ctx: Context | None = None, *, 
 
 def load_any(connection: Connection, server_id: str, *, lock: bool = False) -> Row[Any] | None:
     """For jobs: also a deleted one, None when there never was one."""
-    return connection.execute(_LOCKED[_ANY] if lock else _ANY, {"sought": server_id}).first()
+    row: Row[Any] | None = (_LOCKED if lock else _READ)[_ANY].first(connection, {"sought": server_id})
+    return row
 
 
 def find(
