@@ -113,6 +113,18 @@ def test_an_engine_leaves_alone_what_it_does_not_know_until_its_deadline(
     assert len(hand.claim()) == 1
 
 
+def test_the_time_a_job_has_begins_when_it_is_first_run(cloud: Cloud, clock: HandClock, hand: Hand) -> None:
+    job_id = cloud.enqueue("build", deadline_s=100, run_at=START + 10_000_000, clock=clock)
+    clock.forward(510)
+    [row] = hand.claim()
+    assert (row.started_at, row.deadline_at) == (START + 510_000_000, START + 610_000_000)
+    assert cloud.job(job_id).deadline_at == row.deadline_at
+    hand.settle(Requeued(row, clock.now(), 0, "It has to wait."))
+    clock.forward(50)
+    [again] = hand.claim()
+    assert (again.started_at, again.deadline_at) == (row.started_at, row.deadline_at)
+
+
 def test_a_lease_that_runs_out_frees_the_job_and_fences_its_former_owner(
     cloud: Cloud, clock: HandClock, hand: Hand
 ) -> None:

@@ -35,8 +35,9 @@ def enqueue(
     """Write a job into the caller's transaction and return its id. Call `wake` once that has committed.
 
     payload: what the handler needs, as JSON can say it. subject: the id of the resource the job is about.
-    run_at: not before this time (microseconds since the epoch); now by default. deadline_s: seconds from then after
-    which the job has failed. ctx: who asked; without it the request this thread works for is recorded.
+    run_at: not before this time (microseconds since the epoch); now by default. deadline_s: seconds after which
+    the job has failed, from when it is first run, however long it stood in line. ctx: who asked; without it the request
+    this thread works for is recorded.
 
     key: jobs of one kind and key do the same work, so at most one waits and at most one runs. Where one waits
     already it is kept: it takes the newer payload, the earlier start and the later deadline, and its id is returned.

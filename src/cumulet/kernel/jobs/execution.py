@@ -130,5 +130,6 @@ class Execution:
 
 def deadline_reason(job: Job) -> str:
     row = job.row
-    allowed = ((row.deadline_at or 0) - row.created_at) / SECOND
+    begun = row.started_at if row.started_at is not None and row.started_at < (row.deadline_at or 0) else row.created_at
+    allowed = ((row.deadline_at or 0) - begun) / SECOND
     return f"Not finished within {allowed:.0f} seconds. {row.last_error or ''}".rstrip()

@@ -63,6 +63,12 @@ class JobStore:
             .limit(sa.bindparam("count"))
             .with_for_update(skip_locked=True)
         )
+        late = sa.and_(
+            c.started_at.is_(None),
+            c.run_at < sa.bindparam("now", type_=sa.BigInteger),
+            c.kind.in_(sa.bindparam("kinds", expanding=True)),
+        )
+        from_now = c.deadline_at + sa.bindparam("now", type_=sa.BigInteger) - c.run_at
         self._lease = (
             table.update()
             .where(c.id.in_(sa.bindparam("ids", expanding=True)))
@@ -71,6 +77,7 @@ class JobStore:
                 lease_owner=sa.bindparam("token"),
                 due_at=sa.bindparam("lease_end"),
                 attempts=c.attempts + 1,
+                deadline_at=sa.case((late, from_now), else_=c.deadline_at),
                 started_at=sa.func.coalesce(c.started_at, sa.bindparam("now", type_=sa.BigInteger)),
                 slot=sa.case((c.slot.is_(None), None), else_=sa.literal("r").concat(sa.func.substr(c.slot, 2))),
             )
@@ -111,7 +118,8 @@ class JobStore:
     ) -> list[JobRow]:
         """Lease up to `count` due rows, the longest waiting first, among them those whose lease has run out.
 
-        A keyed job waits while another of its key runs. Rows that another engine is claiming are passed over.
+        A keyed job waits while another of its key runs. Rows that another engine is claiming are passed over. The time
+        that a job has begins with its first claim: standing in line behind thousands of others is no failure.
         """
         parameters = {"now": now, "kinds": list(kinds), "count": count}
         rows = [JobRow(*row) for row in conn.execute(self._due, parameters)]
@@ -119,8 +127,9 @@ class JobStore:
             return []
         lease_end = now + lease_us
         ids = [row.id for row in rows]
-        self._exec(conn, self._lease, {"ids": ids, "token": token, "lease_end": lease_end, "now": now})
-        return [_leased(row, token, lease_end, now) for row in rows]
+        claimed = {"ids": ids, "kinds": list(kinds), "token": token, "lease_end": lease_end, "now": now}
+        self._exec(conn, self._lease, claimed)
+        return [_leased(row, token, lease_end, now, kinds) for row in rows]
 
     def owns(self, conn: Connection, row: JobRow) -> bool:
         """Whether the claim still holds; if so the row is locked until the transaction ends."""
@@ -226,13 +235,15 @@ def _by_token(rows: Iterable[JobRow]) -> dict[str, list[str]]:
     return ids
 
 
-def _leased(row: JobRow, token: str, lease_end: int, now: int) -> JobRow:
+def _leased(row: JobRow, token: str, lease_end: int, now: int, kinds: Sequence[str]) -> JobRow:
+    is_late = row.started_at is None and row.run_at < now and row.kind in kinds
     values = {name: getattr(row, name) for name in row.__struct_fields__}
     values.update(
         state=RUNNING,
         lease_owner=token,
         due_at=lease_end,
         attempts=row.attempts + 1,
+        deadline_at=row.deadline_at + now - row.run_at if is_late and row.deadline_at is not None else row.deadline_at,
         started_at=row.started_at if row.started_at is not None else now,
     )
     return JobRow(**values)
