@@ -95,11 +95,11 @@ class Cloud:
             thread.join(20)
             assert not thread.is_alive(), "the engine did not stop"
 
-    def until_over(self, job_id: str, timeout_s: float = 10.0) -> JobRow:
+    def until_over(self, job_id: str, timeout_s: float = 60.0) -> JobRow:
         return eventually(lambda: row if (row := self.job(job_id)).finished_at else None, timeout_s)
 
 
-def eventually(look: Callable[[], Any], timeout_s: float = 10.0) -> Any:
+def eventually(look: Callable[[], Any], timeout_s: float = 60.0) -> Any:
     """The first true value that `look` returns."""
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
