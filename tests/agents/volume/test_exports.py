@@ -16,6 +16,7 @@ from cumulet.agents.volume import connector, options
 from cumulet.agents.volume.connector import Connector, LocalDisk
 from cumulet.agents.volume.daemon import Daemon
 from cumulet.agents.volume.devices.nbd import NbdDevice
+from cumulet.agents.volume.file import heads
 from cumulet.agents.volume.file.driver import FileDriver
 from cumulet.agents.volume.protocols import Connector as Who
 from cumulet.agents.volume.protocols import InUse, Refused, Volume
@@ -160,6 +161,37 @@ def test_a_backup_of_a_volume_in_use_is_a_moments_picture(short: Path) -> None:
         driver.upkeep()
     assert read(driver, A, 0) == pattern("later")
     assert len(list((short / "data" / "layers").iterdir())) == 1
+
+
+def test_layers_of_a_volume_in_use_are_bounded_and_joined_afterwards(
+    short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heads, "MOST_LAYERS", 4)
+    driver, connector = make(short), Connector(short / "c")
+    driver.create(Volume(A, 1))
+    with device(connector.attach(driver.connect(A, "one", ELSEWHERE, "rw"))) as client:
+        for turn in range(3):
+            client.write(turn << 20, pattern(f"{turn}"))
+            client.flush()
+            driver.create_snapshot(f"{S}-{turn}", A)
+            if turn:
+                driver.delete_snapshot(f"{S}-{turn - 1}", A)
+            driver.upkeep()
+        with pytest.raises(InUse, match="4 layers"):
+            driver.create_snapshot(S, A)
+        client.write(3 << 20, pattern("3"))
+        client.flush()
+    connector.detach(A)
+    driver.disconnect(A, "one")
+    for _ in range(4):
+        driver.upkeep()
+    assert len(list((short / "data" / "layers").iterdir())) == 2
+    assert [read(driver, A, turn << 20) for turn in range(4)] == [pattern(f"{turn}") for turn in range(4)]
+    assert [read(driver, A, turn << 20, snapshot_id=f"{S}-2") for turn in range(4)] == [
+        *(pattern(f"{turn}") for turn in range(3)),
+        bytes(1 << 16),
+    ]
+    driver.create_snapshot(S, A)
 
 
 def test_a_daemon_that_was_killed_is_started_again_and_clients_go_on(short: Path) -> None:

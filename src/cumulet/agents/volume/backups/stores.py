@@ -61,14 +61,15 @@ class Directory:
         yield lambda name, data: write_durably(aside / name, data)
         sync_directory(aside)
         aside.replace(folder)
-        sync_directory(folder.parent)
+        for above in (folder.parent, folder.parent.parent, self._root):
+            sync_directory(above)
 
     def delete(self, container: str) -> None:
         folder = self._folder(container)
         for path in (folder, folder.with_name(f".{folder.name}.new")):
+            gone = path.with_name(f".{path.name}.gone")
+            shutil.rmtree(gone, ignore_errors=True)
             if path.exists():
-                gone = path.with_name(f".{path.name}.gone")
-                shutil.rmtree(gone, ignore_errors=True)
                 path.replace(gone)
                 shutil.rmtree(gone)
 

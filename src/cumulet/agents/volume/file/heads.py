@@ -13,13 +13,16 @@ read only, and by the name that it knows. For the same reason the new layer, whi
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import Any, Final
 
 from cumulet.agents.volume.exports import Exports
 from cumulet.agents.volume.file.layers import GIB, Layers, format_of, new_name
 from cumulet.agents.volume.file.options import FileOptions
 from cumulet.agents.volume.file.records import Frozen, Moving, Pending, Record, Records
 from cumulet.agents.volume.protocols import Connector, InUse, OpenDisks, Refused
+
+MOST_LAYERS: Final = 256
+"""Of a volume in use, whose layers stay apart: a guest's QEMU opens each, and looks for what it reads in each."""
 
 
 class Heads:
@@ -60,6 +63,8 @@ class Heads:
         if record.attachments and not (follows if as_file else self._exports.is_alive(volume_id)):
             self.must_be_still(volume_id, record)
             raise InUse(f"Volume {volume_id} is attached, and nothing tells its guest of a snapshot.")
+        if record.attachments and sum(1 for _ in self._layers.chain(record.head)) >= MOST_LAYERS:
+            raise InUse(f"Volume {volume_id} has {MOST_LAYERS} layers, which are joined when it is detached.")
         layer = (record.opened if as_file else None) or new_name("qcow2")
         record.pending = Pending(layer, snapshot_id, new_name("qcow2") if as_file else None)
         frozen = record.pending.layer if as_file else record.head

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from cumulet.agents.volume import qemu
+from cumulet.agents.volume.durable import sync_directory, sync_file
 from cumulet.agents.volume.file.layers import Layers, format_of
 from cumulet.agents.volume.file.records import Record, Records
 from cumulet.agents.volume.locks import Locks
@@ -28,6 +29,13 @@ class _Users(NamedTuple):
 
     direct: Counter[str]
     above: Counter[str | None]
+
+
+class _Pair(NamedTuple):
+    """Two layers that could be one: `upper` stands upon `lower`."""
+
+    upper: str
+    lower: str
 
 
 class Keeping:
@@ -100,10 +108,10 @@ class Keeping:
     # -- joining ---------------------------------------------------------------------------------------------------
 
     def flatten(self) -> None:
-        """Join each volume's head with what is below it and needed by nothing else. What is in use is left alone."""
+        """Join layers that need not be apart. What is in use is left alone."""
         users = self._users()
         for volume_id, record in list(self._records.all()):
-            if not record.attachments and self._lone_parent(record, users) is not None:
+            if not record.attachments and self._pair(record, users) is not None:
                 self._join(volume_id)
 
     def _users(self) -> _Users:
@@ -113,25 +121,33 @@ class Keeping:
         above = Counter(self._layers.below(layer) for layer in self._layers.all())
         return _Users(direct, above)
 
-    def _lone_parent(self, record: Record, users: _Users) -> str | None:
-        """The layer right below the head, if only the head stands upon it and nobody reads it."""
-        head = record.head
+    def _pair(self, record: Record, users: _Users) -> _Pair | None:
+        """The first layer, from the head down, that the volume does not need for itself, and the one upon it. Only
+        layers that nothing but this volume stands upon are looked at, and that nobody reads."""
+        upper = record.head
         if (
             record.pending is not None
             or record.moving is not None
             or record.encrypted
-            or not self._layers.path(head).exists()
+            or not self._layers.path(upper).exists()
+            or users.direct[upper] != 1
+            or users.above[upper]
         ):
             return None
-        below = self._layers.below(head)
-        if below is None or users.above[below] != 1 or users.above[head]:
-            return None
-        with self._mutex:
-            read = self._used[below] + self._used[head]
-        return None if users.direct[below] or users.direct[head] != 1 or read else below
+        own = record.layers()
+        while (lower := self._layers.below(upper)) is not None and users.above[lower] == 1:
+            with self._mutex:
+                read = self._used[lower] + self._used[upper]
+            if read:
+                return None
+            if not users.direct[lower]:
+                return _Pair(upper, lower)
+            if lower not in own or users.direct[lower] != 1:
+                return None
+            upper = lower
+        return None
 
     def _join(self, volume_id: str) -> None:
-        """Write the head into what is below it, then let that be the head. Until then the head shows everything."""
         with self._locks.unless_busy(volume_id) as held:
             if not held:
                 return
@@ -142,18 +158,25 @@ class Keeping:
                 log.debug("volume %s is joined later: layers are being made", volume_id)
 
     def _join_alone(self, volume_id: str) -> None:
+        """Write a layer into what is below it, which then is the layer. Until then the upper one shows everything."""
         record = self._records.find(volume_id)
         if record is None or record.attachments:
             return
-        below = self._lone_parent(record, self._users())
-        if below is None:
+        pair = self._pair(record, self._users())
+        if pair is None or (pair.upper != record.head and format_of(pair.lower) != format_of(pair.upper)):
             return
+        upper, lower = (self._layers.path(layer) for layer in pair)
         try:
-            qemu.img("commit", "-q", "-d", "-f", format_of(record.head), self._layers.path(record.head))
+            qemu.img("commit", "-q", "-d", "-f", format_of(pair.upper), upper)
         except Refused as error:
             log.info("volume %s stays a chain for now: %s", volume_id, error)
             return
-        old, record.head = record.head, below
-        self._layers.grow(below, record.size_gb)
+        sync_file(lower)
+        if pair.upper != record.head:  # a snapshot, and the layer upon it, know it by its name
+            lower.replace(upper)
+            sync_directory(self._layers.folder)
+            return
+        record.head = pair.lower
+        self._layers.grow(pair.lower, record.size_gb)
         self._records.put(volume_id, record)
-        self._layers.path(old).unlink(missing_ok=True)
+        upper.unlink(missing_ok=True)

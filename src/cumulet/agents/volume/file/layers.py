@@ -127,9 +127,9 @@ class Layers:
         return self._made(new_name(format_), make)
 
     def adopt(self, file: Path, format_: str) -> str:
-        """Take a file that is there already as a layer (it is renamed)."""
+        """Take a file that is there already as a layer, which has its old name too until somebody takes that away."""
         layer = new_name(format_)
-        file.replace(self.path(layer))
+        self.path(layer).hardlink_to(file)
         sync_directory(self.folder)
         return layer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from oslo_utils.imageutils import format_inspector
@@ -27,7 +28,11 @@ class Managing:
         self._records = records
 
     def manage(self, volume: Volume, reference: dict[str, str]) -> Made:
-        """Raises NoSuchReference for what is no raw or qcow2 file there, or has a backing file."""
+        """Raises NoSuchReference for what is no raw or qcow2 file there, or has a backing file.
+
+        The file loses its name last: a layer that no record names yet is not needed, and what was interrupted must not
+        cost anybody's data.
+        """
         record = self._records.find(volume.id)
         if record is None:
             file = self._file(reference)
@@ -36,7 +41,12 @@ class Managing:
             layer = self._layers.adopt(file, format_)
             record = Record(size_gb=size_gb, head=layer)
             self._records.put(volume.id, record)
-            self._layers.grow(layer, size_gb)
+        with contextlib.suppress(NoSuchReference):  # taken away before, or never its
+            file = self._file(reference)
+            if file.samefile(self._layers.path(record.head)):
+                file.unlink()
+                sync_directory(self._folder)
+        self._layers.grow(record.head, record.size_gb)
         return Made(record.size_gb)
 
     def _file(self, reference: dict[str, str]) -> Path:
