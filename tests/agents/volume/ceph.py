@@ -66,7 +66,7 @@ def missing() -> str | None:
     """Why no Ceph can be started here."""
     absent = [program for program in _PROGRAMS if shutil.which(program) is None]
     if absent:
-        return f"no {', '.join(absent)} here (Debian: ceph-mon, ceph-mgr, ceph-osd)"
+        return f"not installed: {', '.join(absent)} (scripts/packages test)"
     return rbd_is_missing()
 
 

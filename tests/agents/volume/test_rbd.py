@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from cumulet.agents.volume import options, qemu
@@ -124,6 +127,24 @@ def test_a_volume_that_somebody_has_open_stays(driver: RbdDriver, monkeypatch: p
         device.flush()
         assert read(driver, A, 0) == pattern("still")
     driver.delete(A)
+
+
+def test_what_a_killed_tool_had_open_is_made_anew(driver: RbdDriver, ceph: Ceph) -> None:
+    """Ceph takes it for a client until it has missed it for a while (5 s here, 30 by default)."""
+    ceph.rbd("create", f"{POOL}/making-{A}", "--size", "3G")
+    node = msgspec.json.encode(driver._images.tools.node(f"making-{A}", writable=True)).decode()
+    with subprocess.Popen(["qemu-io", f"json:{node}"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as tool:
+        eventually(lambda: driver._images.is_open(f"making-{A}"))
+        tool.kill()
+    assert driver.create(Volume(A, 1)).size_gb == 1
+    assert ceph.images() == [f"volume-{A}"]
+
+
+def eventually(is_so: Callable[[], bool]) -> None:
+    limit = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < limit
+        time.sleep(0.1)
 
 
 def test_what_readers_left_goes(driver: RbdDriver, ceph: Ceph) -> None:

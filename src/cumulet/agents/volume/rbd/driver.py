@@ -96,13 +96,13 @@ class RbdDriver:
 
     def _empty(self, part: str, size_gb: int) -> None:
         if not self._images.create(part, size_gb):
-            self._remove(part)
+            self._clear(part)
             self._images.create(part, size_gb)
 
     def _clone(self, source: str, snapshot: str, part: str, size_gb: int, *, flat: bool = False) -> None:
         flat = flat or self._images.depth(source) >= self._options.max_clone_depth
         if not self._images.clone(source, snapshot, part):
-            self._remove(part)
+            self._clear(part)
             self._images.clone(source, snapshot, part)
         if flat:
             self._images.flatten(part, size_gb)
@@ -124,7 +124,7 @@ class RbdDriver:
         name = f"volume-{volume_id}"
         image = self._images.find(name)
         if image is None:
-            self._remove(f"making-{volume_id}")
+            self._clear(f"making-{volume_id}")
         elif image.snapshot_count and self._lasting_snapshots(name):
             raise Refused(f"Volume {volume_id} has snapshots.")
         else:
@@ -140,8 +140,15 @@ class RbdDriver:
             return False
         parent = image.parent if image else None
         if parent is not None and parent.pool == self._options.pool and parent.image.startswith("deleted-"):
-            self._remove(parent.image)
+            with contextlib.suppress(InUse):  # `upkeep` tries again
+                self._remove(parent.image)
         return True
+
+    def _clear(self, part: str) -> None:
+        """Remove what an agent that was killed has half made; its tool may still be at it."""
+        with contextlib.suppress(NoSuchVolume):
+            self._await_closed(part)
+        self._remove(part)
 
     def _lasting_snapshots(self, name: str) -> bool:
         """Whether it has any but those of a moment, which are removed."""
@@ -229,11 +236,15 @@ class RbdDriver:
             self._images.drop(name, snapshot)
 
     def _must_be_still(self, volume_id: str) -> None:
-        """Raises InUse. A client that died has an image open until Ceph has missed it for half a minute."""
-        name, limit = f"volume-{volume_id}", time.monotonic() + _DEAD_CLIENT_S
+        """Raises InUse."""
+        self._await_closed(f"volume-{volume_id}", lambda: bool(self._connecting.attachments(volume_id)))
+
+    def _await_closed(self, name: str, is_used: Callable[[], bool] = lambda: False) -> None:
+        """A client that died has an image open until Ceph has missed it for half a minute. Raises InUse."""
+        limit = time.monotonic() + _DEAD_CLIENT_S
         while self._images.is_open(name):
-            if self._connecting.attachments(volume_id) or time.monotonic() > limit:
-                raise InUse(f"A guest has volume {volume_id} open.")
+            if is_used() or time.monotonic() > limit:
+                raise InUse(f"Somebody has image {name} open.")
             time.sleep(_LOOK_S)
 
     # -- what was there before -------------------------------------------------------------------------------------

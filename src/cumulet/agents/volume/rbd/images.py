@@ -97,9 +97,9 @@ class Images:
     def names(self) -> list[str]:
         return convert(self.tools.ask("ls", self._options.pool), list[str])
 
-    def listed(self) -> list[Listed]:
-        """All images and snapshots."""
-        return convert(self.tools.ask("ls", "-l", self._options.pool), list[Listed])
+    def listed(self, limit_s: float | None = None) -> list[Listed]:
+        """All images and snapshots, each of which is opened for it."""
+        return convert(self.tools.ask("ls", "-l", self._options.pool, limit_s=limit_s), list[Listed])
 
     def snapshots(self, image: str) -> list[Snapshot]:
         with _missing():

@@ -11,6 +11,8 @@ from cumulet.agents.volume.rbd.options import RbdOptions
 
 VOLUME: Final = "volume-"
 _KEEP_S: Final = 60.0
+_PATIENCE_S: Final = 10.0
+"""The host's other back ends wait for it."""
 
 
 class Reporting:
@@ -50,7 +52,8 @@ class Reporting:
         )
 
     def _pool(self) -> Pool:
-        listed = [one for one in self._images.listed() if one.snapshot is None]
+        limit_s = min(self._options.ask_s, _PATIENCE_S)
+        listed = [one for one in self._images.listed(limit_s) if one.snapshot is None]
         total, free = self._capacity()
         return Pool(
             self._options.volume_backend_name,
