@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,13 +69,18 @@ def find(reader: Reader, token: str, *, window: int = 0) -> TokenRecord | None:
     return record if now < record.ends_at + window else None
 
 
-def still_holds(identity: Identity, record: TokenRecord) -> bool:
-    """Whether a record that `find` gave is still what it would give. Not without a database: asking again says why."""
-    try:
-        generation = identity.tokens.generation.read()
-    except (DBAPIError, TransactionLost):
-        return False
-    return generation == record.generation and identity.now() < record.ends_at
+def while_good(identity: Identity, record: TokenRecord) -> Callable[[], bool]:
+    """Tells whether a record that `find` gave is still what it would give. It does not keep the record itself."""
+    known, ends_at = record.generation, record.ends_at
+
+    def still() -> bool:
+        try:
+            generation = identity.tokens.generation.read()
+        except (DBAPIError, TransactionLost):
+            return False  # asking again says why
+        return generation == known and identity.now() < ends_at
+
+    return still
 
 
 def _examine(reader: Reader, token: str, payload: Payload) -> TokenRecord | None:

@@ -47,8 +47,7 @@ def show(call: Call[Identity]) -> Reply:
             knows_rules=_knows_rules(call.header("OpenStack-Identity-Access-Rules")),
         )
     _check_subject(call, rule, record)
-    identity = call.service
-    still = lambda: tokens.still_holds(identity, record)  # noqa: E731
+    still = tokens.while_good(call.service, record)
     return Reply(_body(call, record), 200, {_SUBJECT: subject}, still=still)
 
 
