@@ -27,6 +27,11 @@ def test_of_things_that_are_not_there_too(cloud: Cloud) -> None:
         assert "'zzz'" in str(cloud.json("GET", f"/v2.1{path}?zzz=1", "admin", version="2.75", status=400))
 
 
+def test_flavors_are_sorted_by_what_none_has(cloud: Cloud) -> None:
+    cloud.flavor()
+    assert cloud.json("GET", "/v2.1/flavors?sort_key=vcpu_weight", "admin")["flavors"]
+
+
 def test_a_flavors_name_is_a_filter_since_2_102_only(cloud: Cloud) -> None:
     for version, status in (("2.74", 200), ("2.75", 400), ("2.96", 400)):
         assert cloud.call("GET", "/v2.1/flavors?name=x", "admin", version).status == status

@@ -32,6 +32,7 @@ _SORTABLE = {
     "rxtx_factor": "rxtx_factor",
     "swap": "swap_mb",
     "updated_at": "updated_at",
+    "vcpu_weight": "position",  # nobody has one
     "vcpus": "vcpus",
 }
 
