@@ -1,5 +1,5 @@
-"""Fixtures for all tests: databases (tests/databases.py) and a message broker (tests/brokers.py)."""
+"""Fixtures for all tests: databases (tests/databases.py), a broker (tests/brokers.py) and a Ceph (tests/ceph.py)."""
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.databases", "tests.brokers"]
+pytest_plugins = ["tests.databases", "tests.brokers", "tests.ceph"]

@@ -11,7 +11,7 @@ from cumulet.agents.volume.protocols import NoSuchReference, NoSuchSnapshot, NoS
 from cumulet.agents.volume.protocols import VolumeDriver as Driver
 from cumulet.agents.volume.rbd.driver import RbdDriver
 from tests.agents.volume.backends import BACKENDS, GIB, HERE, Make, digest, pattern, read, write
-from tests.agents.volume.ceph import Ceph
+from tests.ceph import Ceph
 
 A, B, C = "aaaaaaaa-0000", "bbbbbbbb-0000", "cccccccc-0000"
 S, T = "5aaaaaaa-0000", "7aaaaaaa-0000"

@@ -19,7 +19,7 @@ from cumulet.agents.volume.rbd.connecting import _split
 from cumulet.agents.volume.rbd.driver import RbdDriver
 from cumulet.agents.volume.transfer import copy_into
 from tests.agents.volume.backends import GIB, HERE, pattern, read, write
-from tests.agents.volume.ceph import POOL, USER, Ceph
+from tests.ceph import POOL, USER, Ceph
 
 A, B, C = "aaaaaaaa-0000", "bbbbbbbb-0000", "cccccccc-0000"
 S, T = "5aaaaaaa-0000", "7aaaaaaa-0000"

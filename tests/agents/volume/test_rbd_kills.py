@@ -15,8 +15,8 @@ from cumulet.agents.volume import qemu
 from cumulet.agents.volume.protocols import NoSuchVolume, Volume
 from cumulet.agents.volume.rbd.driver import RbdDriver
 from tests.agents.volume.backends import GIB, pattern, read, write
-from tests.agents.volume.ceph import POOL, Ceph
 from tests.agents.volume.killing import Counted, killed_before
+from tests.ceph import POOL, Ceph
 
 A, B = "aaaaaaaa-0000", "bbbbbbbb-0000"
 S, T = "5aaaaaaa-0000", "7aaaaaaa-0000"

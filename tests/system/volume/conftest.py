@@ -1,4 +1,4 @@
-"""A Ceph for real guests' volumes."""
+"""A cloud for real guests' volumes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.agents.volume.ceph import POOL, USER, Ceph, missing
-from tests.agents.volume.conftest import ceph, one_ceph
+from tests.ceph import POOL, USER, Ceph, missing
 from tests.system.compute import real
 from tests.system.compute.story import Story, told
 
-__all__ = ["ceph", "one_ceph", "story"]
 _CONF = """\
 [DEFAULT]
 enabled_backends = file, pool

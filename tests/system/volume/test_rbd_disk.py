@@ -14,7 +14,7 @@ from cumulet.agents.volume.protocols import InUse, Volume
 from cumulet.agents.volume.rbd.driver import RbdDriver
 from cumulet.agents.volume.transfer import short_folder
 from tests.agents.volume.backends import GIB, HERE, read
-from tests.agents.volume.ceph import USER, Ceph
+from tests.ceph import USER, Ceph
 from tests.system.volume.machines import Machine, host_of
 
 pytestmark = pytest.mark.skipif(

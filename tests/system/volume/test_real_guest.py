@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from cumulet.agents.compute.folders import Record
-from tests.agents.volume.ceph import Ceph, missing
+from tests.ceph import Ceph, missing
 from tests.system.cloud import eventually, request
 from tests.system.compute.story import REAL_SERVER, Story
 

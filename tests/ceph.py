@@ -15,12 +15,15 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 from cumulet.agents.volume.rbd.options import RbdOptions
 from cumulet.agents.volume.rbd.tools import rbd_is_missing
+from cumulet.agents.volume.transfer import short_folder
 from tests.agents.volume.backends import free_port
 
 POOL: Final = "volumes"
@@ -96,11 +99,11 @@ class Ceph:
         self._daemon_run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd)
         self._daemon("ceph-osd", "0")
         self.ceph("osd", "pool", "create", POOL, "8")
-        self.ceph("osd", "pool", "application", "enable", POOL, "rbd")
+        run(["rbd", "--conf", str(self.conf), "pool", "init", POOL])  # ends when the pool can be written to
         limit = time.monotonic() + _START_S
-        while not self._usable():
+        while not self._capacity():
             assert time.monotonic() < limit, self.ceph("status")
-            time.sleep(0.2)
+            time.sleep(0.5)
 
     def options(self, **rest: Any) -> RbdOptions:
         """Of a back end that has this pool."""
@@ -129,11 +132,6 @@ class Ceph:
     @staticmethod
     def _created(keyring: str) -> list[str]:
         return [] if Path(keyring).exists() else ["--create-keyring"]
-
-    def _usable(self) -> bool:
-        said = json.loads(self.ceph("status", "--format", "json"))
-        states = {state["state_name"] for state in said["pgmap"].get("pgs_by_state", [])}
-        return states == {"active+clean"} and self._capacity() > 0
 
     def _capacity(self) -> int:
         pools: list[dict[str, Any]] = json.loads(self.ceph("df", "--format", "json"))["pools"]
@@ -199,3 +197,25 @@ def run(argv: Sequence[str]) -> str:
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_START_S, check=False)
     assert done.returncode == 0, f"{argv}: {done.stderr.decode(errors='replace')}"
     return done.stdout.decode()
+
+
+@pytest.fixture(scope="session")
+def one_ceph() -> Iterator[Ceph]:
+    """Started for the first test that wants one."""
+    reason = missing()
+    if reason is not None:
+        pytest.skip(reason)
+    with short_folder() as folder:
+        ceph = Ceph(folder)
+        try:
+            ceph.start()
+            yield ceph
+        finally:
+            ceph.stop()
+
+
+@pytest.fixture
+def ceph(one_ceph: Ceph) -> Ceph:
+    """With an empty pool."""
+    one_ceph.empty()
+    return one_ceph
