@@ -149,6 +149,20 @@ def test_addresses_of_a_port_change_one_by_one(api: Api) -> None:
     api.make("port", network_id=network["id"], fixed_ips=[wish])
 
 
+def test_a_port_may_have_several_addresses_of_one_subnet(api: Api) -> None:
+    subnet = api.make("subnet", network_id=api.make("network")["id"], ip_version=4, cidr="10.0.0.0/24")
+    here = {"subnet_id": subnet["id"]}
+    port = api.make("port", network_id=subnet["network_id"], fixed_ips=[here, here])
+    first, second = (entry["ip_address"] for entry in port["fixed_ips"])
+    assert first != second
+    chosen = {**here, "ip_address": "10.0.0.99"}
+    changed = api.change("port", port["id"], fixed_ips=[here, here, chosen])["fixed_ips"]
+    assert {entry["ip_address"] for entry in changed} == {first, second, "10.0.0.99"}
+    fewer = api.change("port", port["id"], fixed_ips=[here, {**here, "ip_address": first}])["fixed_ips"]
+    assert len(fewer) == 2 and first in {entry["ip_address"] for entry in fewer}
+    assert post(api, subnet["network_id"], fixed_ips=[chosen, {"ip_address": "10.0.0.99"}])[0] == 400
+
+
 def test_dhcp_options_are_merged(api: Api) -> None:
     network = api.make("network")
     option = {"opt_name": "bootfile-name", "opt_value": "a.0", "ip_version": 4}

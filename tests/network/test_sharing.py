@@ -83,7 +83,8 @@ def test_subnets_are_cut_from_a_pool_until_it_is_used_up(api: Api) -> None:
 
 
 def test_pools_of_a_scope_never_overlap(api: Api) -> None:
-    scope = api.make("address_scope", name="campus", ip_version=4)
+    scope = api.make("address_scope", name="campus", ip_version="4")  # as Ansible writes it
+    assert scope["ip_version"] == 4
     pool = api.make("subnetpool", name="one", prefixes=["10.54.0.0/16"], address_scope_id=scope["id"])
     body = {"subnetpool": {"name": "two", "prefixes": ["10.54.9.0/24"], "address_scope_id": scope["id"]}}
     assert refusal(api.client.post("/v2.0/subnetpools", body)) == (409, "AddressScopePrefixConflict")

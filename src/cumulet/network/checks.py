@@ -98,6 +98,12 @@ def one_of(values: Collection[Any]) -> Check:
     return check
 
 
+def ip_version(value: Any) -> int:
+    """4 or 6, as text too."""
+    version: int = one_of((4, 6))(integer()(value))
+    return version
+
+
 def uuid_text(value: Any) -> str:
     try:
         if not isinstance(value, str):
@@ -151,6 +157,19 @@ def ip_address(value: Any) -> str:
         return str(ipaddress.ip_address(value))
     except ValueError:
         raise Invalid(f"'{value}' is not a valid IP address") from None
+
+
+_FIXED_IP = dictionary({"subnet_id": uuid_text, "ip_address": ip_address})
+
+
+def fixed_ips(value: Any) -> list[Any]:
+    """Places for a port, of which several may be any in the same subnet."""
+    wishes = list_of(_FIXED_IP, unique=False)(value)
+    addresses = [wish["ip_address"] for wish in wishes if "ip_address" in wish]
+    for index, address in enumerate(addresses):
+        if address in addresses[:index]:
+            raise Invalid(f"Duplicate IP address '{address}'")
+    return wishes
 
 
 def subnet_cidr(value: Any) -> str:

@@ -364,7 +364,7 @@ def _changed_addresses(
     free = list(current)
     kept: list[dict[str, str]] = []
     new: list[Values] = []
-    for wish in wanted:
+    for wish in sorted(wanted, key=lambda wish: not wish.get("ip_address")):  # any of a subnet is for who comes last
         match = next((entry for entry in free if _same(entry, wish)), None)
         if match is None:
             new.append(wish)

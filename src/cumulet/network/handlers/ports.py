@@ -15,7 +15,8 @@ from cumulet.network.checks import (
     dns_domain,
     dns_name,
     empty_as_none,
-    ip_address,
+    fixed_ips,
+    ip_version,
     json_object,
     list_of,
     mac_address,
@@ -48,7 +49,6 @@ VNIC_TYPES = [
     "vdpa",
 ]
 _OPTION_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
-_FIXED_IP = dictionary({"subnet_id": uuid_text, "ip_address": ip_address})
 _PAIR = dictionary({"ip_address": cidr_or_address, "mac_address": mac_address}, required=["ip_address"])
 
 
@@ -57,7 +57,7 @@ def _dhcp_option(value: Any) -> dict[str, Any]:
         {
             "opt_name": plain_text(64),
             "opt_value": optional(plain_text(255)),
-            "ip_version": lambda version: one_of([4, 6])(int(version) if str(version).isdigit() else version),
+            "ip_version": ip_version,
         },
         required=["opt_name", "opt_value"],
     )(value)
@@ -92,7 +92,7 @@ ATTRIBUTES = {
     **TAGS,
     "network_id": Attribute(uuid_text, put=False),
     "mac_address": Attribute(optional(unicast_mac), default=UNSET, guarded=True),
-    "fixed_ips": Attribute(optional(list_of(_FIXED_IP)), default=UNSET, guarded=True, sort=False, filter=False),
+    "fixed_ips": Attribute(optional(fixed_ips), default=UNSET, guarded=True, sort=False, filter=False),
     "admin_state_up": Attribute(boolean, default=True),
     "device_id": Attribute(plain_text(255), default=""),
     "device_owner": Attribute(plain_text(255), default="", guarded=True),

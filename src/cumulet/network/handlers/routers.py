@@ -13,6 +13,7 @@ from cumulet.network.checks import (
     cidr_or_address,
     dictionary,
     empty_as_none,
+    fixed_ips,
     ip_address,
     list_of,
     optional,
@@ -29,12 +30,11 @@ if TYPE_CHECKING:
 
     from cumulet.kernel.context import Context
 
-_FIXED_IP = dictionary({"subnet_id": uuid_text, "ip_address": ip_address})
 _GATEWAY = dictionary(
     {
         "network_id": empty_as_none(uuid_text),
         "enable_snat": boolean,
-        "external_fixed_ips": list_of(_FIXED_IP),
+        "external_fixed_ips": fixed_ips,
         "qos_policy_id": optional(uuid_text),
     }
 )
