@@ -39,6 +39,15 @@ class Run:
         self.rows, self.clients, self.seconds, self.limit_s = rows, clients, seconds, limit_s
         self.results = Results([cloud.name for cloud in clouds])
 
+    def begin(self) -> None:
+        """A cloud that cannot be logged in to is told and left out."""
+        for cloud in list(self.clouds):
+            try:
+                cloud.begin()
+            except _FAILURES as error:
+                self._failed(cloud, "the beginning", error)
+                self.clouds.remove(cloud)
+
     def part(self, name: str) -> None:
         started = time.monotonic()
         entered: list[tuple[Target, ExitStack, list[Case]]] = []
@@ -143,16 +152,13 @@ def main() -> int:
     if given.rows < 2:
         parser.error("--rows: at least 2")
     run = Run(given.cloud, given.rows, [int(word) for word in given.clients.split(",")], given.seconds, given.limit)
-    begun: list[Target] = []
     try:
-        for cloud in given.cloud:
-            begun.append(cloud)
-            cloud.begin()
+        run.begin()
         for name in only:
             run.part(name)
             report.write(run.results, given.json, given.markdown)
     finally:
-        for cloud in begun:
+        for cloud in run.clouds:
             run.end(cloud)
         report.show(run.results)
         report.write(run.results, given.json, given.markdown)
