@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from cumulet.compute.jobs import delete
 from cumulet.compute.scheduling import claim
+from cumulet.kernel.bus import HostUnreachable
 from tests.compute.support import NETWORK_ID, Cloud
 
 
@@ -130,3 +134,21 @@ def test_among_very_many_hosts_the_one_that_will_do_is_found(running: Cloud, mon
         if service["host"] in ("node1", "node3"):
             running.json("PUT", f"/v2.1/os-services/{service['id']}", "admin", json={"status": "disabled"})
     assert {running.active()["OS-EXT-SRV-ATTR:host"] for _ in range(4)} == {"node2"}
+
+
+def test_a_host_whose_agent_starts_again_is_waited_for(running: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it cannot be reached: the deletion does not end in ERROR over it."""
+    server_id, left, bus = running.active()["id"], [30], running.service.bus
+    call: Any = bus.call
+    monkeypatch.setattr(delete, "_AGAIN_S", 0.01)
+
+    def unreachable(host: str, method: str, *given: Any, **rest: Any) -> Any:
+        if method == "compute.destroy" and left[0]:
+            left[0] -= 1
+            raise HostUnreachable(host, "nobody serves it")
+        return call(host, method, *given, **rest)
+
+    monkeypatch.setattr(bus, "call", unreachable)
+    running.json("DELETE", f"/v2.1/servers/{server_id}", status=204)
+    running.until(lambda: running.is_gone(server_id), 60.0)
+    assert left == [0] and running.hosts["node1"].guests() == {}

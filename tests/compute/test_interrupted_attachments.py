@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cumulet.compute.jobs import work
 from tests.compute.attaching import attach, attached, boot_from, delete, detach, listed, volume_root
 from tests.compute.support import Cloud
 
@@ -86,3 +87,22 @@ def _die_at_reservation(ask: Any) -> Any:
         return ask(call, service, method, path, **rest)
 
     return run
+
+
+def test_what_could_be_neither_plugged_in_nor_out_is_taken_back(
+    running: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host refuses both for a while."""
+    monkeypatch.setattr(work, "_AGAIN_S", 0.05)
+    server, volume, faults = running.active(), running.volume.add(), running.hosts["node1"].faults
+    faults.errors |= {"attach_volume": "no slot is free", "detach_volume": "the monitor does not answer"}
+    assert attach(running, server["id"], volume).status == 200
+    running.until(lambda: _actions(running, server["id"])[0]["message"])
+    assert [one["volumeId"] for one in listed(running, server["id"])] == [volume]
+    del faults.errors["detach_volume"]
+    running.until(lambda: listed(running, server["id"]) == [])
+    assert running.volume.attachments == {} and running.volume.status(volume) == "available"
+
+
+def _actions(cloud: Cloud, server_id: str) -> Any:
+    return cloud.json("GET", f"/v2.1/servers/{server_id}/os-instance-actions", "admin")["instanceActions"]

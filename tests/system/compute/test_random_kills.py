@@ -27,7 +27,9 @@ _OPERATIONS = int(os.environ.get("CUMULET_TEST_KILL_OPERATIONS", "60"))
 _SEEDS = [int(one) for one in os.environ.get("CUMULET_TEST_SEEDS", "1").split(",")]
 _USERS = 3
 _SERVERS = 8  # below the quota of ten, with those that are still being deleted
+_SENSIBLE = 0.85  # of all wishes; the rest does not look at what state the server is in
 _PAUSE_S = (0.5, 2.0)  # between two kills
+_PROCESSES = 4  # two for the API, the engine, the agent
 _QUIET_S = 180.0
 """A minute is what a server may take; a machine that does other things too is given more."""
 _COMPUTE, _VOLUME, _NETWORK, _IMAGE, _PLACEMENT = 8774, 8776, 9696, 9292, 8778
@@ -106,7 +108,7 @@ class Things:
 
 
 class User(threading.Thread):
-    """Asks for things without looking; a refusal is an answer too, an error of the service's is none."""
+    """Asks for what may be had, mostly; a refusal is an answer too, an error of the service's is none."""
 
     def __init__(self, api: Api, things: Things, chance: random.Random, count: int) -> None:
         super().__init__(daemon=True)
@@ -123,22 +125,25 @@ class User(threading.Thread):
     def _send(self, method: str, path: str, body: Any = None) -> None:
         answer = self._api.ask(method, _COMPUTE, f"/v2.1/servers{path}", body)
         status = None if answer is None else answer.status
-        log.info("%s %s %s %s", method, path, body, status)
+        said = b"" if answer is None or answer.status < 400 else answer.data
+        log.info("%s %s %s %s %s", method, path, body, status, said)
         if answer is not None and answer.status >= 500 and answer.status != 503:
             self.wrong.append(f"{method} {path} {body}: {answer.status} {answer.data!r}")
 
     def _wish(self) -> None:
-        servers = [(one["id"], one["status"]) for one in self._api.servers()]
+        servers = self._api.servers()
         if len(servers) < _SERVERS:
             self._send("POST", "", {"server": self._server()})
             return
-        (server, status), draw = self._chance.choice(servers), self._chance.random()
+        idle = [one for one in servers if one["OS-EXT-STS:task_state"] is None and one["status"] != "BUILD"]
+        chosen = self._chance.choice(idle if idle and self._chance.random() < _SENSIBLE else servers)
+        server, draw = chosen["id"], self._chance.random()
         if draw < 0.12:
             self._send("DELETE", f"/{server}")
         elif draw < 0.34:
             self._plug(server)
         else:
-            self._send("POST", f"/{server}/action", self._action(status))
+            self._send("POST", f"/{server}/action", self._action(chosen["status"]))
 
     def _server(self) -> dict[str, Any]:
         things = self._things
@@ -161,7 +166,7 @@ class User(threading.Thread):
     def _action(self, status: str) -> dict[str, Any]:
         """Mostly one that the server's status allows."""
         every = [one for some in _ACTIONS.values() for one in some]
-        name = self._chance.choice(_ACTIONS.get(status, every) if self._chance.random() < 0.85 else every)
+        name = self._chance.choice(_ACTIONS.get(status, every) if self._chance.random() < _SENSIBLE else every)
         given = {
             "reboot": {"type": "HARD"},
             "resize": {"flavorRef": self._chance.choice(self._things.flavors)},
@@ -172,7 +177,8 @@ class User(threading.Thread):
 
 
 class Killer(threading.Thread):
-    """Kills one process of the cloud after the other, whichever; the supervisor starts it again."""
+    """Kills a process of the cloud or two, whichever, whenever the supervisor has started those before again: where
+    nothing lives long enough to do anything, nothing is seen."""
 
     def __init__(self, cloud: Cloud, chance: random.Random) -> None:
         super().__init__(daemon=True)
@@ -184,8 +190,9 @@ class Killer(threading.Thread):
     def run(self) -> None:
         while not self._end.wait(self._chance.uniform(*_PAUSE_S)):
             alive = [one for one in json.loads(self._state.read_text())["processes"] if one["ready"]]
-            if alive:
-                victim = self._chance.choice(alive)
+            if len(alive) < _PROCESSES:
+                continue
+            for victim in self._chance.sample(alive, self._chance.choice((1, 1, 2))):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(victim["pid"], signal.SIGKILL)
                     log.info("killed %s", victim["role"])
@@ -220,6 +227,8 @@ def test_all_services_agree_after_random_kills(cloud: Cloud, seed: int, caplog: 
     assert sum(user.asked for user in users) >= _OPERATIONS // _USERS * _USERS and killer.killed
     began = time.monotonic()
     _agree(lambda: _unsettled(api), _QUIET_S)
+    for server in api.servers():
+        log.info("%s is %s %s", server["id"], server["status"], server.get("fault"))
     log.info("quiet after %.1f s; %d kills", time.monotonic() - began, len(killer.killed))
     _agree(lambda: _differences(api, cloud, things))
     for server in api.servers():

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _EVENT = "compute_terminate_instance"
 _DESTROY_S = 60.0
+_AGAIN_S = 1.0
 _PATIENCE_US = 3_000_000
 
 
@@ -105,12 +106,13 @@ def _destroy(job: Job, compute: Compute, row: Row[Any], host: str) -> None:
             ctx=job.context(),
             call_id=f"{job.id}-destroy-{host}-{uuid_id()}",
         )
-    except HostUnreachable:
+    except HostUnreachable as error:
         if is_up(compute, host):
-            raise
+            # Its agent is being started again, or the host has just died: until that is known it is asked for.
+            raise Retry(_AGAIN_S, str(error)) from None
         # The agent destroys guests without a server when it comes back.
     except RemoteError as error:
-        raise Retry(1.0, f"Host {host} could not destroy the guest: {error}") from None
+        raise Retry(_AGAIN_S, f"Host {host} could not destroy the guest: {error}") from None
 
 
 def failed(job: Job, compute: Compute, connection: Connection, reason: str) -> None:

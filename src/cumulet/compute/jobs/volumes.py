@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection, Row
 from cumulet.compute.clients import volume
 from cumulet.compute.domain import attachments, block_devices, external_events, servers
 from cumulet.compute.jobs import disks, ending, turns
+from cumulet.compute.jobs.work import insist
 from cumulet.compute.service import Compute
 from cumulet.kernel.bus import RemoteError
 from cumulet.kernel.jobs import Backoff, GiveUp, Job, JobRegistry
@@ -136,7 +137,13 @@ def detach(job: Job, compute: Compute) -> None:
 
 
 def _take_out(job: Job, compute: Compute, host: str, volume_id: str) -> None:
-    """A guest that is not there, of a move that is being taken back, comes back with what its row lists then."""
+    """A guest that is not there, of a move that is being taken back, comes back with what its row lists then.
+
+    What was never attached for good is nobody's disk, so that is insisted on.
+    """
+    if job.payload["failed"]:
+        insist(job, compute, host, "detach_volume", server_id=job.subject, volume_id=volume_id)
+        return
     try:
         _call(job, compute, host, "detach_volume", {"volume_id": volume_id}, _CALL_S)
     except RemoteError as error:

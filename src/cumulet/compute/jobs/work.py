@@ -117,9 +117,9 @@ def insist(job: Job, compute: Compute, host: str, method: str, timeout_s: float 
     timeout_s = job.remaining_s(timeout_s)
     try:
         compute.bus.call(host, f"compute.{method}", args, timeout_s=timeout_s, ctx=job.context())
-    except HostUnreachable:
+    except HostUnreachable as error:
         if is_up(compute, host):
-            raise
+            raise Retry(_AGAIN_S, str(error)) from None
     except RemoteError as error:
         if error.type != "NoSuchGuest":
             raise Retry(_AGAIN_S, f"Host {host} could not {method.replace('_', ' ')}: {error}") from None
