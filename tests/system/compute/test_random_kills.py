@@ -211,6 +211,7 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
         yield made
 
 
+@pytest.mark.timeout(300 + 5 * _OPERATIONS)
 @pytest.mark.parametrize("seed", _SEEDS)
 def test_all_services_agree_after_random_kills(cloud: Cloud, seed: int, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, __name__)
@@ -220,9 +221,11 @@ def test_all_services_agree_after_random_kills(cloud: Cloud, seed: int, caplog: 
     killer = Killer(cloud, random.Random(seed))
     for thread in (*users, killer):
         thread.start()
-    for user in users:
-        user.join()
-    killer.end()
+    try:
+        for user in users:
+            user.join()
+    finally:
+        killer.end()
     assert [wrong for user in users for wrong in user.wrong] == []
     assert sum(user.asked for user in users) >= _OPERATIONS // _USERS * _USERS and killer.killed
     began = time.monotonic()
