@@ -134,7 +134,7 @@ def request(method: str, url: str, *, token: str | None = None, **rest: Any) -> 
         return pool.request(method, url, headers=headers, retries=False, timeout=60, **rest)
 
 
-def eventually(condition: Callable[[], Any], within_s: float = 10.0) -> Any:
+def eventually(condition: Callable[[], Any], within_s: float = 60.0) -> Any:
     """The first true value of `condition`."""
     deadline = time.monotonic() + within_s
     while True:
