@@ -127,9 +127,9 @@ def test_what_could_not_be_plugged_in_is_taken_back_after_the_move_that_waited(p
     _slowly(pair, server["id"], source, volume, 0.7)
     pair.act(server["id"], "migrate", token="admin")
     assert pair.settled(server["id"])["status"] == "VERIFY_RESIZE"
-    pair.until(lambda: pair.volume.status(volume) == "available" and not pair.volume.attachments)
+    pair.until(lambda: listed(pair, server["id"]) == [])
+    assert pair.volume.status(volume) == "available" and not pair.volume.attachments
     assert _has(pair, server["id"]) == {"node2" if source == "node1" else "node1": set()}
-    assert listed(pair, server["id"]) == []
 
 
 def test_a_move_leaves_alone_what_is_being_reserved(pair: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
