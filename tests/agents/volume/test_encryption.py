@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cumulet.agents.volume import qemu
 from cumulet.agents.volume.connector import Connector
 from cumulet.agents.volume.devices.nbd import NbdDevice
 from cumulet.agents.volume.file.driver import FileDriver
@@ -56,6 +58,20 @@ def test_snapshots_clones_and_growth(driver: FileDriver) -> None:
         assert device.size == 3 * GIB
     driver.revert(A, S, KEY)
     assert read(driver, A, 0, key=KEY) == pattern("one")
+
+
+def test_a_machine_too_busy_to_measure_is_asked_again(driver: FileDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, img = [], qemu.img
+
+    def busy(command: str, *arguments: str | Path, **rest: Any) -> bytes:
+        asked.append(command)
+        if len(asked) < 3:
+            raise qemu.ToolFailed("qemu-img: Unable to get accurate CPU usage")
+        return img(command, *arguments, **rest)
+
+    monkeypatch.setattr(qemu, "img", busy)
+    driver.create(Volume(A, 1, key=KEY))
+    assert asked.count("create") == 3
 
 
 def test_an_image_becomes_an_encrypted_volume(driver: FileDriver, tmp_path: Path) -> None:

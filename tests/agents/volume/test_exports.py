@@ -16,14 +16,16 @@ from cumulet.agents.volume import connector, options
 from cumulet.agents.volume.connector import Connector, LocalDisk
 from cumulet.agents.volume.daemon import Daemon
 from cumulet.agents.volume.devices.nbd import NbdDevice
+from cumulet.agents.volume.exports import Exports
 from cumulet.agents.volume.file import heads
 from cumulet.agents.volume.file.driver import FileDriver
+from cumulet.agents.volume.lvm import LvmDriver
 from cumulet.agents.volume.protocols import Connector as Who
 from cumulet.agents.volume.protocols import InUse, Refused, Volume
 from cumulet.agents.volume.transfer import short_folder
 from cumulet.kernel.settings import Settings
 from cumulet.processes import agent as agents
-from tests.agents.volume.backends import ELSEWHERE, GIB, HERE, file_options, pattern, read, write
+from tests.agents.volume.backends import ELSEWHERE, GIB, HERE, file_options, free_port, pattern, read, write
 
 pytestmark = pytest.mark.skipif(
     shutil.which("qemu-storage-daemon") is None, reason="qemu-storage-daemon is not installed here"
@@ -108,6 +110,24 @@ def test_each_attachment_has_a_key_of_its_own(short: Path, monkeypatch: pytest.M
         stays.flush()
     driver.disconnect(A, "two")
     assert read(driver, A, 1 << 20) == pattern("two")
+
+
+def test_an_export_of_a_logical_volume_ends_with_its_last_host(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A live migration ends the attachment of the host that the guest has left, while it runs on the other."""
+    (short / "lv").write_bytes(bytes(1 << 20))
+    monkeypatch.setattr(LvmDriver, "_path", lambda *_: short / "lv")
+    monkeypatch.setattr(LvmDriver, "_size_gb", lambda *_: 1)
+    exports = Exports(short / "x" / "lvm", address="127.0.0.1", first_port=free_port())
+    driver = LvmDriver(name="lvm", host="node1", group="g", volume_backend_name="lvm", exports=exports)
+    driver.connect(A, "one", ELSEWHERE, "rw")
+    two = driver.connect(A, "two", ELSEWHERE, "rw")
+    with device(Connector(short / "c").attach(two)) as stays:
+        driver.disconnect(A, "one")
+        stays.write(0, pattern("two"))
+        stays.flush()
+    driver.disconnect(A, "two")
+    assert not exports.is_alive(A)
+    assert (short / "lv").read_bytes()[: 1 << 16] == pattern("two")
 
 
 def test_no_key_is_in_a_command_line(short: Path) -> None:

@@ -225,6 +225,12 @@ class Exports:
             Daemon(folder).stop()
             shutil.rmtree(folder, ignore_errors=True)
 
+    def end(self, volume_id: str, user: str) -> None:
+        """Let a host in no more; without any other the export ends."""
+        self.withdraw(volume_id, user)
+        if not Keys(self._folder / volume_id / "tls").names() - {_ANYBODY}:
+            self.close(volume_id)
+
     def purge(self) -> None:
         """End them all, and leave no directory behind."""
         for one in self._folder.iterdir() if self._folder.exists() else ():

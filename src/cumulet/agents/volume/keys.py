@@ -68,6 +68,10 @@ class Keys:
         if keys.pop(_ENDED + name, None) is not None:
             self._put(keys)
 
+    def names(self) -> set[str]:
+        """Who is let in."""
+        return {name for name in self._all() if not name.startswith(_ENDED)}
+
     def _all(self) -> dict[str, str]:
         try:
             lines = self._file.read_text().split()

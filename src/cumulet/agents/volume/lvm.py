@@ -227,7 +227,9 @@ class LvmDriver:
         direct = connector.host in (None, self._host)
         told: dict[str, Any] = {"path": str(path), "device_path": str(path)}
         if not direct:
-            told = self._exports.open(volume_id, path, "raw", writable=mode == "rw", local=False, key=None)
+            told = self._exports.open(
+                volume_id, path, "raw", writable=mode == "rw", local=False, key=None, user=attachment_id
+            )
         data = {
             **told,
             "format": "raw",
@@ -241,7 +243,7 @@ class LvmDriver:
         return {"driver_volume_type": "local" if direct else "nbd", "data": data}
 
     def disconnect(self, volume_id: str, attachment_id: str) -> None:
-        self._exports.close(volume_id)
+        self._exports.end(volume_id, attachment_id)
 
     @contextlib.contextmanager
     def opened(

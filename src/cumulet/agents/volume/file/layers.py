@@ -18,6 +18,8 @@ _MAGIC: Final = b"QFI\xfb"
 _ASIDE: Final = ".new-"
 _KEY_WORK_MS: Final = "10"
 """How long a passphrase is stretched. Ours are 256 random bits, which nobody guesses."""
+_KEY_TRIES: Final = 5
+_NO_MEASURE: Final = "accurate CPU usage"
 
 
 def format_of(layer: str) -> str:
@@ -48,8 +50,7 @@ class Layers:
                 path.touch(0o600)
                 os.truncate(path, size_gb * GIB)
                 return
-            options, secret = _encryption(key)
-            qemu.img("create", "-q", "-f", "qcow2", *options, path, str(size_gb * GIB), secrets=secret)
+            _create(path, "qcow2", size_gb, key)
 
         return self._made(new_name("raw" if format_ == "raw" else "qcow2"), make)
 
@@ -111,9 +112,8 @@ class Layers:
                 qemu.img("convert", "-f", source_format, "-O", format_, source, path, foreign=foreign)
                 _grow(path, format_, size_gb)
                 return
-            options, secret = _encryption(key)
-            qemu.img("create", "-q", "-f", format_, *options, path, str(size_gb * GIB), secrets=secret)
-            keys = {**secret, **({"from": source_key} if source_key is not None else {})}
+            _create(path, format_, size_gb, key)
+            keys = {name: value for name, value in (("key", key), ("from", source_key)) if value is not None}
             given = [
                 "--target-is-zero",
                 "-n",
@@ -199,11 +199,21 @@ def _grow(path: Path, format_: str, size_gb: int, key: str | None = None) -> Non
         )
 
 
-def _encryption(key: str | None) -> tuple[list[str], dict[str, str]]:
+def _create(path: Path, format_: str, size_gb: int, key: str | None) -> None:
+    """An empty file. On a busy machine QEMU finds now and then that it cannot tell how fast a passphrase is stretched:
+    it is asked again."""
+    size = str(size_gb * GIB)
     if key is None:
-        return [], {}
+        qemu.img("create", "-q", "-f", format_, path, size)
+        return
     options = f"encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time={_KEY_WORK_MS}"
-    return ["-o", options], {"key": key}
+    for tries_left in reversed(range(_KEY_TRIES)):
+        try:
+            qemu.img("create", "-q", "-f", format_, "-o", options, path, size, secrets={"key": key})
+            return
+        except qemu.ToolFailed as error:
+            if not tries_left or _NO_MEASURE not in str(error):
+                raise
 
 
 def _opened(path: Path, format_: str, secret: str | None) -> str:
