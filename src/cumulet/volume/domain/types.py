@@ -26,7 +26,9 @@ _DEFAULT_OF: Final = (
     .where(default_types.c.project_id == sa.bindparam("owner"))
 )
 _BY_NAME: Final = sa.select(volume_types).where(volume_types.c.name == sa.bindparam("sought"))
-_NAMES: Final = Prepared(sa.select(volume_types.c.id, volume_types.c.name))
+_NAMED: Final = sa.select(volume_types.c.id, volume_types.c.name)
+_NAMES: Final = Prepared(_NAMED)
+_NAME: Final = Prepared(_NAMED.where(volume_types.c.id == sa.bindparam("type_id")))
 
 
 def ensure_default(volume: Volume) -> None:
@@ -58,6 +60,11 @@ def visible(ctx: Context) -> Condition | None:
 def names(connection: Connection) -> dict[str, str]:
     """id -> name of all types; there are few."""
     return dict(_NAMES.all(connection))
+
+
+def name_of(connection: Connection, type_id: str | None) -> dict[str, str]:
+    """As `names`, of one type alone."""
+    return dict(_NAME.all(connection, {"type_id": type_id})) if type_id is not None else {}
 
 
 def load(connection: Connection, type_id: str, ctx: Context | None = None, *, lock: bool = False) -> Row[Any]:

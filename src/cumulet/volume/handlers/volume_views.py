@@ -6,6 +6,7 @@ what a row costs decides what a list costs.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -36,7 +37,6 @@ class View:
         self._tenant = service.policy.allows(ctx, "volume_extension:volume_tenant_attribute", own)
         self._host = service.policy.allows(ctx, "volume_extension:volume_host_attribute", own)
         self._migration = service.policy.allows(ctx, "volume_extension:volume_mig_status_attribute", own)
-        self._image = service.policy.allows(ctx, "volume_extension:volume_image_metadata:show", own)
         self._group = version >= (3, 13)
         self._provider = version >= (3, 21) and self._admin
         self._service = version >= (3, 48)
@@ -44,10 +44,14 @@ class View:
         self._type_id = version >= (3, 63)
         self._key = version >= (3, 64)
         self._quota = version >= (3, 65)
-        base, project = views.base_url(call), views.path_prefix(call)
-        # Both are written from ids that need no quoting between texts that are quoted here, once.
-        self._before_id = _quoted([{"rel": "self", "href": f"{base}/v3{project}/volumes/"}])[:-3]
-        self._between_ids = '"},' + _quoted({"rel": "bookmark", "href": f"{base}{project}/volumes/"})[:-2]
+        self._before_id, self._between_ids = _around_ids(views.base_url(call), views.path_prefix(call))
+        self._asked = service.policy, ctx, own
+
+    @functools.cached_property
+    def _image(self) -> bool:
+        """Few volumes have any of it."""
+        policy, ctx, own = self._asked
+        return policy.allows(ctx, "volume_extension:volume_image_metadata:show", own)
 
     def links(self, volume_id: str) -> msgspec.Raw:
         return _raw(f'{self._before_id}{volume_id}{self._between_ids}{volume_id}"}}]')
@@ -146,7 +150,7 @@ class View:
             shown["os-vol-mig-status-attr:name_id"] = name_id
         if self._host:
             shown["os-vol-host-attr:host"] = host
-        if self._image and image_metadata != _NONE:
+        if image_metadata != _NONE and self._image:
             shown["volume_image_metadata"] = _raw(image_metadata)
         return shown
 
@@ -157,6 +161,14 @@ class View:
             if not self._admin:
                 each["host_name"] = None
         return found
+
+
+@functools.lru_cache(maxsize=1024)
+def _around_ids(base: str, project: str) -> tuple[str, str]:
+    """What stands before a volume's id in its links, and between the two times that it is there. Ids need no quoting,
+    the texts around them do."""
+    before = _quoted([{"rel": "self", "href": f"{base}/v3{project}/volumes/"}])[:-3]
+    return before, '"},' + _quoted({"rel": "bookmark", "href": f"{base}{project}/volumes/"})[:-2]
 
 
 def _quoted(value: Any) -> str:

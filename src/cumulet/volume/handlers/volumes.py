@@ -96,7 +96,7 @@ def summary(call: Call[Volume]) -> Reply:
 def show(call: Call[Volume], volume_id: str) -> Reply:
     with call.service.db.read() as connection:
         row = volume_access.load(call, connection, volume_id, "volume:get")
-        view = View(call, types.names(connection))
+        view = View(call, types.name_of(connection, row.volume_type_id))
     return Reply({"volume": view.detail(volumes.as_shown(row))})
 
 
@@ -105,7 +105,7 @@ def create(call: Call[Volume]) -> Reply:
     volume_access.may(call, "volume:create_from_image" if request.image_id else "volume:create")
     row = volume_create.create(call.service, call.ctx, request)
     with call.service.db.read() as connection:
-        view = View(call, types.names(connection))
+        view = View(call, types.name_of(connection, row.volume_type_id))
     return Reply({"volume": view.basic(volumes.as_shown(row))}, status=202)
 
 
@@ -176,7 +176,7 @@ def update(call: Call[Volume], volume_id: str) -> Reply:
         values["metadata"] = given.metadata
     row = volumes.update(call.service, volume_id, values)
     with call.service.db.read() as connection:
-        view = View(call, types.names(connection))
+        view = View(call, types.name_of(connection, row.volume_type_id))
     return Reply({"volume": view.basic(volumes.as_shown(row))})
 
 
