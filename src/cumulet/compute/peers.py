@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from cumulet.kernel.client import Response, Session, Unreachable
 from cumulet.kernel.errors import ApiError, BadRequest, Conflict, Forbidden, NotFound, ServiceUnavailable
 from cumulet.kernel.http import Call
 
+log = logging.getLogger(__name__)
 VOLUME_TYPES: Final = ("block-storage", "volumev3")
 _KINDS: Mapping[int, type[ApiError]] = {
     400: BadRequest,
@@ -23,11 +25,15 @@ _KINDS: Mapping[int, type[ApiError]] = {
 
 
 def endpoint(call: Call[Compute], *service_types: str) -> str:
-    """The URL of the first of these types in the catalog. Raises ServiceUnavailable without one."""
+    """The URL of the first of these types in the catalog. Raises ServiceUnavailable without one or without Identity."""
+    kinds = " or ".join(service_types)
     try:
         return call.service.session.endpoint(*service_types)
-    except (LookupError, Unreachable):
-        raise ServiceUnavailable(f"The catalog has no endpoint of type {' or '.join(service_types)}.") from None
+    except LookupError:
+        raise ServiceUnavailable(f"The catalog has no endpoint of type {kinds}.") from None
+    except Unreachable as error:
+        log.error("where the service of type %s is cannot be asked: %s", kinds, error)
+        raise ServiceUnavailable(f"Compute cannot ask Identity where the service of type {kinds} is.") from None
 
 
 def ask(
