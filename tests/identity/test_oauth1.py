@@ -287,6 +287,18 @@ def test_requests_for_a_request_token_that_are_no_use(world: World) -> None:
     assert world.program.client.get(REQUEST).status == 405
 
 
+def test_roles_are_told_in_the_order_they_were_given(client: Caller, world: World) -> None:
+    given = sorted([world.role, *(make.role(client) for _ in range(4))], reverse=True)
+    for role in given:
+        client.put(f"/v3/projects/{world.project}/users/{world.user}/roles/{role}")
+    token = world.program.request_token(world.project)
+    body = {"roles": [{"id": role} for role in given]}
+    verifier = world.owner.put(f"/v3/OS-OAUTH1/authorize/{token[0]}", body).json()["token"]["oauth_verifier"]
+    access = world.program.access_token(token, verifier)[0]
+    told = world.owner.get(f"/v3/users/{world.user}/OS-OAUTH1/access_tokens/{access}/roles").json()["roles"]
+    assert [role["id"] for role in told] == given
+
+
 @pytest.mark.parametrize("method", ["HMAC-SHA1", "HMAC-SHA256", "HMAC-SHA512", "PLAINTEXT"])
 def test_programs_sign_as_they_like(world: World, method: str) -> None:
     def signed(**more: str) -> dict[str, str]:

@@ -159,10 +159,11 @@ def load(connection: Connection, token_id: str, user_id: str | None = None) -> A
 
 
 def roles_of(identity: Identity, user_id: str, token_id: str, role_id: str | None = None) -> list[roles.Role]:
-    """All roles of the token that there still are, sorted by id, or the one. Raises NotFound."""
+    """All roles of the token that there still are, in the order they were given, or the one. Raises NotFound."""
     with identity.db.read() as connection:
         token = load(connection, token_id, user_id)
-        found = sorted(roles.load_many(connection, token["role_ids"]).values(), key=lambda role: str(role["id"]))
+        known = roles.load_many(connection, token["role_ids"])
+    found = [known[one] for one in token["role_ids"] if one in known]
     if role_id is not None:
         found = [role for role in found if role["id"] == role_id]
         if not found:
