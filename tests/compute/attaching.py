@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from cumulet.compute.clients import volume
 from cumulet.kernel.client import Response
 from tests.compute.support import Cloud
 
@@ -43,5 +46,22 @@ def boot_from(cloud: Cloud, *devices: dict[str, Any], **fields: Any) -> Any:
     return cloud.boot(**given)
 
 
-def volume_root(volume: str, **rest: Any) -> dict[str, Any]:
-    return {"source_type": "volume", "destination_type": "volume", "uuid": volume, "boot_index": 0, **rest}
+def volume_root(volume_id: str, **rest: Any) -> dict[str, Any]:
+    return {"source_type": "volume", "destination_type": "volume", "uuid": volume_id, "boot_index": 0, **rest}
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, step: str, *, after: bool) -> list[int]:
+    """The first call of this function to Volume ends its job for no reason of the job's own, before it is made or after
+    it. What is returned is empty once that has been."""
+    original, left = getattr(volume, step), [1]
+
+    def interrupted(*args: Any, **rest: Any) -> Any:
+        if not left:
+            return original(*args, **rest)
+        if after:
+            original(*args, **rest)
+        left.pop()
+        raise RuntimeError("interrupted")
+
+    monkeypatch.setattr(volume, step, interrupted)
+    return left

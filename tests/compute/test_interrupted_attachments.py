@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cumulet.compute.jobs import work
-from tests.compute.attaching import attach, attached, boot_from, delete, detach, listed, volume_root
+from tests.compute.attaching import attach, attached, boot_from, delete, detach, interrupt, listed, volume_root
 from tests.compute.support import Cloud
 
 
@@ -22,19 +22,7 @@ STEPS = ("attach", "connect", "complete", "detach", "delete", "create")
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_an_interrupted_job_goes_on(running: Cloud, monkeypatch: pytest.MonkeyPatch, step: str, after: bool) -> None:
     """At every call to Volume, before it and after it, the first run of the job ends for no reason of its own."""
-    from cumulet.compute.clients import volume as client
-
-    original, left = getattr(client, step), [1]
-
-    def interrupted(*args: Any, **rest: Any) -> Any:
-        if not left:
-            return original(*args, **rest)
-        if after:
-            original(*args, **rest)
-        left.pop()
-        raise RuntimeError("interrupted")
-
-    monkeypatch.setattr(client, step, interrupted)
+    left = interrupt(monkeypatch, step, after=after)
     root = running.volume.add(4, bootable="true")
     made = {
         "source_type": "blank",

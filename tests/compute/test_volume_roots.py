@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.compute.attaching import boot_from, delete, volume_root
+from tests.compute.attaching import boot_from, delete, interrupt, volume_root
 from tests.compute.images import IMAGE_ID
 from tests.compute.support import Cloud
 
@@ -125,20 +125,8 @@ class _OnlyActions:
 def test_an_interrupted_rebuild_goes_on(
     running: Cloud, monkeypatch: pytest.MonkeyPatch, step: str, after: bool
 ) -> None:
-    from cumulet.compute.clients import volume as client
-
     server, root = on_a_volume(running)
-    original, left = getattr(client, step), [1]
-
-    def interrupted(*args: Any, **rest: Any) -> Any:
-        if not left:
-            return original(*args, **rest)
-        if after:
-            original(*args, **rest)
-        left.pop()
-        raise RuntimeError("interrupted")
-
-    monkeypatch.setattr(client, step, interrupted)
+    left = interrupt(monkeypatch, step, after=after)
     rebuild(running, server, another_image(running), version="2.93")
     assert running.settled(server)["status"] == "ACTIVE"
     assert not left

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.compute.attaching import attached, delete, listed
+from tests.compute.attaching import attached, delete, interrupt, listed
 from tests.compute.support import Cloud
 
 
@@ -78,20 +78,8 @@ def test_a_host_that_took_over_and_was_not_heard(running: Cloud) -> None:
 @pytest.mark.parametrize("step", ["attach", "connect", "complete", "detach", "swapped"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_an_interrupted_swap_goes_on(running: Cloud, monkeypatch: pytest.MonkeyPatch, step: str, after: bool) -> None:
-    from cumulet.compute.clients import volume as client
-
     server, old, new = prepared(running)
-    original, left = getattr(client, step), [1]
-
-    def interrupted(*args: Any, **rest: Any) -> Any:
-        if not left:
-            return original(*args, **rest)
-        if after:
-            original(*args, **rest)
-        left.pop()
-        raise RuntimeError("interrupted")
-
-    monkeypatch.setattr(client, step, interrupted)
+    left = interrupt(monkeypatch, step, after=after)
     swap(running, server, old, new)
     running.until(lambda: not left and (old, {"new_volume": new, "error": False}) in running.volume.completed)
     assert [one["volumeId"] for one in listed(running, server)] == [new]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from cumulet.agents.volume.daemon import Daemon
 from cumulet.agents.volume.file.driver import FileDriver
 from cumulet.agents.volume.file.options import FileOptions
 from cumulet.agents.volume.protocols import BlockDevice, Connector, VolumeDriver
+from cumulet.agents.volume.transfer import short_folder
 from cumulet.simulator.volume import SimulatedVolumes
 
 GIB = 1 << 30
@@ -17,6 +20,15 @@ HERE = Connector(host="node1")
 ELSEWHERE = Connector(host="node2", ip="127.0.0.1")
 
 Make = Callable[[Path], VolumeDriver]
+
+
+@contextlib.contextmanager
+def serving_folder() -> Iterator[Path]:
+    """A directory whose path is short enough for sockets; daemons that are left in it are ended."""
+    with short_folder() as folder:
+        yield folder
+        for pid in folder.rglob("pid"):
+            Daemon(pid.parent).stop()
 
 
 def simulated(folder: Path) -> VolumeDriver:

@@ -14,15 +14,13 @@ from typing import Any
 import pytest
 
 from cumulet.agents.volume.agent import Agent
-from cumulet.agents.volume.daemon import Daemon
 from cumulet.agents.volume.devices.files import FileDevice
 from cumulet.agents.volume.file.driver import FileDriver
 from cumulet.agents.volume.images import Images
 from cumulet.agents.volume.protocols import Upload, VolumeDriver
-from cumulet.agents.volume.transfer import short_folder
 from cumulet.kernel.bus import MemoryBus, RemoteError
 from cumulet.simulator.volume import SimulatedVolumes
-from tests.agents.volume.backends import GIB, digest, file_options, pattern, read, write
+from tests.agents.volume.backends import GIB, digest, file_options, pattern, read, serving_folder, write
 
 A, B = "aaaaaaaa-0000", "bbbbbbbb-0000"
 
@@ -100,12 +98,10 @@ class Hosts:
 
 @pytest.fixture
 def hosts() -> Iterator[Hosts]:
-    with short_folder() as folder:
+    with serving_folder() as folder:
         made = Hosts(folder)
         yield made
         made.stop.set()
-        for pid in folder.rglob("pid"):
-            Daemon(pid.parent).stop()
 
 
 @pytest.fixture

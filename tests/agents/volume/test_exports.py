@@ -25,7 +25,17 @@ from cumulet.agents.volume.protocols import InUse, Refused, Volume
 from cumulet.agents.volume.transfer import short_folder
 from cumulet.kernel.settings import Settings
 from cumulet.processes import agent as agents
-from tests.agents.volume.backends import ELSEWHERE, GIB, HERE, file_options, free_port, pattern, read, write
+from tests.agents.volume.backends import (
+    ELSEWHERE,
+    GIB,
+    HERE,
+    file_options,
+    free_port,
+    pattern,
+    read,
+    serving_folder,
+    write,
+)
 
 pytestmark = pytest.mark.skipif(
     shutil.which("qemu-storage-daemon") is None, reason="qemu-storage-daemon is not installed here"
@@ -36,10 +46,8 @@ A, B, S = "aaaaaaaa-0000", "bbbbbbbb-0000", "5aaaaaaa-0000"
 @pytest.fixture
 def short() -> Iterator[Path]:
     """A directory whose path is short enough for sockets; daemons that are left in it are ended."""
-    with short_folder() as folder:
+    with serving_folder() as folder:
         yield folder
-        for pid in folder.rglob("pid"):
-            Daemon(pid.parent).stop()
 
 
 def make(folder: Path, **rest: object) -> FileDriver:

@@ -17,13 +17,12 @@ import pytest
 from cumulet.agents.volume.backups import stores
 from cumulet.agents.volume.backups.repository import Repository
 from cumulet.agents.volume.connector import Connector
-from cumulet.agents.volume.daemon import Daemon
 from cumulet.agents.volume.devices.files import FileDevice
 from cumulet.agents.volume.devices.nbd import NbdDevice
 from cumulet.agents.volume.file.driver import FileDriver
 from cumulet.agents.volume.protocols import Backup, Volume
-from cumulet.agents.volume.transfer import copy_into, short_folder, sweep
-from tests.agents.volume.backends import ELSEWHERE, GIB, digest, file_options, pattern, read, write
+from cumulet.agents.volume.transfer import copy_into, sweep
+from tests.agents.volume.backends import ELSEWHERE, GIB, digest, file_options, pattern, read, serving_folder, write
 from tests.agents.volume.killing import Counted, killed_before
 from tests.agents.volume.test_kills import copy_tree
 from tests.agents.volume.test_kills import steps as files_and_tools
@@ -33,10 +32,8 @@ A, B = "aaaaaaaa-0000", "bbbbbbbb-0000"
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    with short_folder() as folder:
+    with serving_folder() as folder:
         yield folder
-        for pid in folder.rglob("pid"):
-            Daemon(pid.parent).stop()
         sweep()
 
 

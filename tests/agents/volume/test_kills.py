@@ -20,8 +20,7 @@ from cumulet.agents.volume.devices.nbd import NbdDevice
 from cumulet.agents.volume.file.driver import FileDriver
 from cumulet.agents.volume.protocols import Connector as Who
 from cumulet.agents.volume.protocols import Refused, Volume
-from cumulet.agents.volume.transfer import short_folder
-from tests.agents.volume.backends import ELSEWHERE, GIB, digest, file_options, pattern, read, write
+from tests.agents.volume.backends import ELSEWHERE, GIB, digest, file_options, pattern, read, serving_folder, write
 from tests.agents.volume.killing import Counted, killed_before
 
 A, B, C = "aaaaaaaa-0000", "bbbbbbbb-0000", "cccccccc-0000"
@@ -125,10 +124,8 @@ def _managed_again(driver: FileDriver) -> None:
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    with short_folder() as folder:
+    with serving_folder() as folder:
         yield folder
-        for pid in folder.rglob("pid"):
-            Daemon(pid.parent).stop()
 
 
 def prepare(folder: Path, options: dict[str, Any]) -> None:

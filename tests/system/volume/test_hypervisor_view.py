@@ -16,9 +16,8 @@ from cumulet.agents.compute.qemu import volumes
 from cumulet.agents.volume.daemon import Daemon
 from cumulet.agents.volume.file.driver import FileDriver
 from cumulet.agents.volume.protocols import Refused, Volume
-from cumulet.agents.volume.transfer import short_folder
 from cumulet.kernel.settings import write_private
-from tests.agents.volume.backends import ELSEWHERE, HERE, file_options
+from tests.agents.volume.backends import ELSEWHERE, HERE, file_options, serving_folder
 
 pytestmark = pytest.mark.skipif(
     shutil.which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is not installed here"
@@ -42,10 +41,8 @@ class Qemu(Daemon):
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    with short_folder() as folder:
+    with serving_folder() as folder:
         yield folder
-        for pid in folder.rglob("pid"):
-            Daemon(pid.parent).stop()
 
 
 @pytest.mark.parametrize("how", ["unix", "tls", "file", "encrypted"])

@@ -17,8 +17,7 @@ from cumulet.agents.volume.devices.nbd import NbdDevice
 from cumulet.agents.volume.file.driver import FileDriver
 from cumulet.agents.volume.protocols import Connector as Who
 from cumulet.agents.volume.protocols import InUse, Volume
-from cumulet.agents.volume.transfer import short_folder
-from tests.agents.volume.backends import ELSEWHERE, GIB, HERE, file_options, read
+from tests.agents.volume.backends import ELSEWHERE, GIB, HERE, file_options, read, serving_folder
 from tests.agents.volume.killing import Counted, killed_before
 from tests.system.volume.machines import Machine, host_of
 
@@ -31,10 +30,8 @@ BLOCK = 1 << 16
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    with short_folder() as folder:
+    with serving_folder() as folder:
         yield folder
-        for pid in folder.rglob("pid"):
-            Daemon(pid.parent).stop()
 
 
 @pytest.fixture
