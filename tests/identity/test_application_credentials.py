@@ -251,6 +251,14 @@ def test_no_token_outlives_it(cloud: Cloud, owner: Owner, monkeypatch: pytest.Mo
 # Access rules
 
 
+def test_rules_stay_in_the_order_they_were_given(cloud: Cloud, owner: Owner) -> None:
+    given = ["PUT", "DELETE", "GET", "PATCH", "HEAD", "POST"]
+    made = owner.create("ordered", access_rules=[{**RULE, "method": method} for method in given])
+    shown = cloud.client.get(f"{owner.path}/{made['id']}", token=owner.token).json()["application_credential"]
+    for one in (made, shown):
+        assert [rule["method"] for rule in one["access_rules"]] == given
+
+
 def test_rules_are_made_with_a_credential_and_shared_by_a_users_others(cloud: Cloud, owner: Owner) -> None:
     first = owner.create("first", access_rules=[RULE])
     (rule,) = first["access_rules"]

@@ -276,6 +276,7 @@ application_credential_access_rules = _table(
     "application_credential_access_rules",
     key("application_credential_id"),
     key("access_rule_id"),
+    sa.Column("position", sa.Integer, nullable=False, server_default="0"),  # among the credential's rules
     sa.ForeignKeyConstraint(["application_credential_id"], ["application_credentials.id"], ondelete="CASCADE"),
     sa.ForeignKeyConstraint(["access_rule_id"], ["access_rules.id"]),
     sa.Index("ix_application_credential_access_rules_rule", "access_rule_id"),

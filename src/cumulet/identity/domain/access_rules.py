@@ -35,13 +35,13 @@ def _rule(row: Any) -> AccessRule:
 
 
 def of_credentials(connection: Connection, credential_ids: Sequence[str]) -> dict[str, list[AccessRule]]:
-    """Credential id -> its rules. One query."""
+    """Credential id -> its rules, in the order they were given. One query."""
     link = application_credential_access_rules
     query = (
         sa.select(link.c.application_credential_id, *_COLUMNS)
         .join(access_rules, access_rules.c.id == link.c.access_rule_id)
         .where(link.c.application_credential_id.in_(list(credential_ids)))
-        .order_by(access_rules.c.id)
+        .order_by(link.c.position, access_rules.c.id)
     )
     found: dict[str, list[AccessRule]] = {}
     for row in connection.execute(query):
@@ -73,7 +73,10 @@ def attach(connection: Connection, user_id: str, credential_id: str, wanted: Seq
             chosen.append(rule_id)
     if new:
         connection.execute(sa.insert(access_rules), new)
-    rows = [{"application_credential_id": credential_id, "access_rule_id": rule_id} for rule_id in chosen]
+    rows = [
+        {"application_credential_id": credential_id, "access_rule_id": rule_id, "position": position}
+        for position, rule_id in enumerate(chosen)
+    ]
     connection.execute(sa.insert(application_credential_access_rules), rows)
 
 
