@@ -60,9 +60,9 @@ def leave(settings: Settings) -> None:
 
 
 def purge(settings: Settings) -> None:
-    """After `leave`, when the cloud's volumes go too: what serves them ends."""
-    if not (settings.paths.state / "volumes").exists():
+    """After `leave`, when all that the cloud kept goes: what lies outside of its directory."""
+    if not any((settings.paths.state / name).exists() for name in ("agents", "volumes")):
         return
-    from cumulet.agents.host import volume
+    from cumulet.agents.host import process
 
-    volume.purge(settings)
+    process.purge(settings)

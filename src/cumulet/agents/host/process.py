@@ -9,10 +9,9 @@ from typing import Final
 
 from oslo_config import cfg
 
-from cumulet.agents.host import real, wiring
+from cumulet.agents.host import real, volume, wiring
 from cumulet.agents.host.compute import ComputePart
 from cumulet.agents.host.parts import Hosts, Part
-from cumulet.agents.host.volume import volume_part
 from cumulet.kernel import config, structs
 from cumulet.kernel.bus import make_bus
 from cumulet.kernel.settings import Settings
@@ -54,7 +53,7 @@ def run(
             if "volume" in kinds:
                 for host, others in parts.items():
                     disks = next((part.disks for part in others if isinstance(part, ComputePart)), None)
-                    others.append(volume_part(bus, host, settings, disks))
+                    others.append(volume.volume_part(bus, host, settings, disks))
         structs.describe()
         Hosts(bus, parts).run(stop)
     finally:
@@ -70,6 +69,12 @@ def leave(settings: Settings, host: str | None = None) -> None:
     real.leave_compute(host or own_name(settings), folder, settings)
     if wiring.is_in_use(folder):
         wiring.leave(real.network_config(settings, host or own_name(settings), folder))
+
+
+def purge(settings: Settings) -> None:
+    """After `leave`, when all that the cloud kept goes: what lies outside of its directory."""
+    volume.purge(settings)
+    wiring.purge(_folder(settings))
 
 
 def own_name(settings: Settings) -> str:

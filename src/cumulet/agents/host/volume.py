@@ -33,7 +33,10 @@ def purge(settings: Settings) -> None:
     """End what this machine serves of its volumes, which lies outside the cloud's directory where its path is long."""
     from cumulet.agents.volume import options
 
-    conf, folder = options.load(settings.files_of("cinder")), _folder(settings)
+    folder = _folder(settings)
+    if not folder.exists():
+        return
+    conf = options.load(settings.files_of("cinder"))
     for name in options.names_of(conf):
         options.exports_of(conf, name, folder).purge()
 

@@ -12,7 +12,7 @@ import msgspec
 
 from cumulet.agents.host.network import NetworkPart
 from cumulet.agents.host.parts import Part
-from cumulet.agents.network import options, outside
+from cumulet.agents.network import claims, options, outside
 from cumulet.agents.network.agent import NetworkAgent
 from cumulet.agents.network.config import AgentConfig
 from cumulet.agents.network.watch import LinkWatch
@@ -51,6 +51,11 @@ def network_parts(bus: Bus, config: AgentConfig) -> list[Part]:
 def is_in_use(state_dir: Path) -> bool:
     """Whether agents have made anything here that is still there, as far as anybody knows."""
     return (state_dir / _FOLDER / _IN_USE).exists()
+
+
+def purge(state_dir: Path) -> None:
+    """After `leave`, when the cloud's networks go too: its way out is free for others."""
+    claims.release(state_dir / _FOLDER)
 
 
 def leave(config: AgentConfig) -> None:

@@ -8,6 +8,7 @@ made while neither `physical_interface_mappings` nor `bridge_mappings` says othe
 from __future__ import annotations
 
 import ipaddress
+import logging
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,13 +17,15 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from cumulet.agents.network import sysctl
+from cumulet.agents.network import claims, sysctl
 from cumulet.agents.network.config import AgentConfig
 from cumulet.agents.network.netlink import Netlink
 from cumulet.agents.network.nft.expressions import field, match, meta
 from cumulet.agents.network.nft.kernel import Kernel, KernelTable
 from cumulet.agents.network.nft.model import Chain, Hook, Table
 from cumulet.kernel.bus import Method
+
+log = logging.getLogger(__name__)
 
 PHYSICAL_NETWORK: Final = "public"
 """How provider networks name it: `--provider-network-type flat --provider-physical-network public`."""
@@ -55,22 +58,34 @@ def remembered(state_dir: Path) -> Outside | None:
 
 
 def choose(config: AgentConfig) -> Outside:
-    """What was chosen before, else a subnet that this host has no route into. OSError when all are in use."""
+    """What was chosen before, else a subnet that this host has no route into and no other cloud of this machine has,
+    be it down. OSError when all are in use."""
     known = remembered(config.state_dir)
     if known is not None:
+        other = _claim(config, known.cidr)
+        if other is not None:
+            log.error("%s is also the way out of the cloud in %s: only one of them can be reached", known.cidr, other)
         return known
     netlink = Netlink(config.host_namespace)
     try:
         used = [route.destination for route in netlink.routes() if route.family == 2 and route.destination != "default"]
     finally:
         netlink.close()
-    subnet = _free(used)
-    chosen = Outside(bridge=f"{config.prefix}br-ext"[-15:], cidr=str(subnet), address=str(next(subnet.hosts())))
     config.state_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
+    subnet = _free(used)
+    while _claim(config, str(subnet)) is not None:
+        used.append(str(subnet))
+        subnet = _free(used)
+    chosen = Outside(bridge=f"{config.prefix}br-ext"[-15:], cidr=str(subnet), address=str(next(subnet.hosts())))
     temporary = file_of(config.state_dir).with_suffix(".new")
     temporary.write_bytes(msgspec.json.encode(chosen))
     temporary.replace(file_of(config.state_dir))
     return chosen
+
+
+def _claim(config: AgentConfig, cidr: str) -> Path | None:
+    """The directory of another cloud that has it. A namespace that plays a host shares its routes with none."""
+    return claims.claim(cidr, config.state_dir) if config.host_namespace is None else None
 
 
 def _free(used: Iterable[str]) -> ipaddress.IPv4Network:
