@@ -236,6 +236,8 @@ class Exports:
         for one in self._folder.iterdir() if self._folder.exists() else ():
             self.close(one.name)
         shutil.rmtree(self._folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # other clouds' are in it, or it never was
+            self._folder.parent.rmdir()
 
     # -- while clients use it --------------------------------------------------------------------------------------
 
