@@ -21,6 +21,7 @@ from cumulet.agents.compute.protocols import Disk
 from cumulet.agents.compute.qemu import power, processes, volumes
 from cumulet.agents.compute.qemu.driver import QemuHypervisor
 from cumulet.agents.compute.qemu.host import Host
+from cumulet.agents.ending import end
 from cumulet.agents.volume.daemon import Daemon
 from cumulet.agents.volume.file.driver import FileDriver
 from cumulet.agents.volume.protocols import Connector, Volume
@@ -51,6 +52,7 @@ def hypervisor(place: Path, *, resume: bool = True) -> QemuHypervisor:
     config = HostConfig(
         host="node1", instances=place / "g", virt_type="qemu", vnc=False, memory_stats_s=0, resume_at_boot=resume
     )
+    # Nothing is asked of Image: these guests have no image.
     return QemuHypervisor(Host(config, Folders(config.instances), ImageCache(config.cache, None)))  # type: ignore[arg-type]
 
 
@@ -74,8 +76,7 @@ def crash(place: Path, there: QemuHypervisor, server_id: str) -> None:
     for folder in [place / "g" / server_id, *(file.parent for file in (place / "x").rglob("pid"))]:
         pid = processes.pid_of(folder) if folder.parent.name == "g" else Daemon(folder).pid()
         if pid is not None:
-            os.kill(pid, signal.SIGKILL)
-            until(lambda folder=folder: processes.pid_of(folder) is None and Daemon(folder).pid() is None)
+            assert end(pid, (signal.SIGKILL, 60))
     processes.bury()
     record = there.host.folders.load(server_id)
     record.boot_id = "an earlier one"
@@ -157,6 +158,7 @@ def test_an_agent_that_is_killed_while_it_starts_guests_loses_none(place: Path) 
     server_id = guest_on(there, driver.connect(A, "one", ELSEWHERE, "rw"))
 
     def steps(counted: Counted) -> None:
+        # In the child alone, which ends with it.
         Folders.save = counted(Folders.save)  # type: ignore[method-assign]
         processes.start = counted(processes.start)
         volumes.await_served = counted(volumes.await_served)

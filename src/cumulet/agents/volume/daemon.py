@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import socket
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from cumulet.agents.ending import end
 from cumulet.agents.volume import qemu
 from cumulet.agents.volume.protocols import Refused
 
@@ -75,14 +74,9 @@ class Daemon:
         """End it after it has written everything out. One that does not run is right too."""
         pid = self.pid()
         if pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
-            limit = time.monotonic() + _END_S
-            while self.pid() is not None:
-                if time.monotonic() > limit:
-                    os.kill(pid, signal.SIGKILL)
-                    limit += _END_S
-                time.sleep(0.005)
+            which = signal.SIGTERM
+            while not end(pid, (which, _END_S)):
+                which = signal.SIGKILL
         for left in (self.pid_file, self._monitor):
             left.unlink(missing_ok=True)
 

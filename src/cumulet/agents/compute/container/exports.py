@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from cumulet.agents import ending
 from cumulet.agents.compute.folders import Drive
 from cumulet.agents.compute.qemu import volumes
 from cumulet.agents.compute.run import CommandFailed
@@ -113,17 +114,8 @@ def end(directory: Path, drive: Drive) -> None:
     folder = _folder(directory, drive)
     if not folder.exists():
         return
-    for which, within_s in ((signal.SIGTERM, _END_S), (signal.SIGKILL, _END_S)):
-        pid = pid_of(folder)
-        if pid is None:
-            break
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, which)
-        deadline = time.monotonic() + within_s
-        while pid_of(folder) is not None and time.monotonic() < deadline:
-            bury()
-            time.sleep(0.02)
-    if pid_of(folder) is not None:
+    pid = pid_of(folder)
+    if pid is not None and not ending.end(pid, (signal.SIGTERM, _END_S), (signal.SIGKILL, _END_S)):
         raise CommandFailed("the volume's daemon cannot be ended")
     bury()
     shutil.rmtree(folder, ignore_errors=True)

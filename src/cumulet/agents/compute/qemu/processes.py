@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 import time
@@ -14,11 +13,13 @@ from typing import Final
 from cumulet.agents.compute.qemu import command
 from cumulet.agents.compute.qemu.monitor import Monitor, MonitorError, MonitorGone, is_socket
 from cumulet.agents.compute.run import UNPRIVILEGED, CommandFailed
+from cumulet.agents.ending import end, end_of
 from cumulet.agents.network import netns
 
 _START_S: Final = 60.0
 _QUESTION_S: Final = 5.0
 _ASK_AGAIN_S: Final = 8.0
+_OBEYS_S: Final = 2.0
 _GONE_S: Final = 10.0
 _children: list[subprocess.Popen[bytes]] = []
 
@@ -104,39 +105,28 @@ def kill(directory: Path) -> None:
     pid = pid_of(directory)
     if pid is None:
         return
-    with contextlib.suppress(MonitorError, MonitorGone, TimeoutError), questions(directory) as monitor:
-        monitor.ask("quit")
-        if _ended(directory, 2.0):
+    with contextlib.suppress(MonitorError, MonitorGone, TimeoutError), end_of(pid) as ended:
+        with questions(directory) as monitor:
+            monitor.ask("quit")
+        if ended(_OBEYS_S):
             return
-    for which in (signal.SIGTERM, signal.SIGKILL):
-        pid = pid_of(directory)
-        if pid is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, which)
-        if _ended(directory, 2.0 if which == signal.SIGTERM else _GONE_S):
-            return
-    raise CommandFailed(f"the virtual machine (pid {pid}) cannot be ended")
+    if not end(pid, (signal.SIGTERM, _OBEYS_S), (signal.SIGKILL, _GONE_S)):
+        raise CommandFailed(f"the virtual machine (pid {pid}) cannot be ended")
 
 
 def power_down(directory: Path, within_s: float) -> bool:
     """Press the power button, again now and then for a guest that is still starting. Whether it went off in time."""
+    pid = pid_of(directory)
+    if pid is None:
+        return True
     deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        try:
-            with monitor(directory) as connection:
-                connection.ask("system_powerdown")
-        except (MonitorGone, MonitorError, TimeoutError):
-            return pid_of(directory) is None
-        if _ended(directory, min(_ASK_AGAIN_S, max(0.1, deadline - time.monotonic()))):
-            return True
-    return pid_of(directory) is None
-
-
-def _ended(directory: Path, within_s: float) -> bool:
-    deadline = time.monotonic() + within_s
-    while pid_of(directory) is not None:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
+    with end_of(pid) as ended:
+        while time.monotonic() < deadline:
+            try:
+                with monitor(directory) as connection:
+                    connection.ask("system_powerdown")
+            except (MonitorGone, MonitorError, TimeoutError):
+                return ended(_OBEYS_S)
+            if ended(min(_ASK_AGAIN_S, max(0.1, deadline - time.monotonic()))):
+                return True
+        return ended(0)
