@@ -108,10 +108,13 @@ def sweep() -> None:
     """End what processes that are gone had opened: a daemon of theirs would hold its files for ever."""
     for folder in Path(_place()).glob(f"{_PREFIX}*"):
         pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        if pid.isdigit() and not Path("/proc", pid).exists() and folder.stat().st_uid == os.geteuid():
-            for daemon in folder.rglob("pid"):
-                Daemon(daemon.parent).stop()
-            shutil.rmtree(folder, ignore_errors=True)
+        if not pid.isdigit() or Path("/proc", pid).exists():
+            continue
+        with contextlib.suppress(FileNotFoundError):  # another process sweeps it away at this moment
+            if folder.stat().st_uid == os.geteuid():
+                for daemon in folder.rglob("pid"):
+                    Daemon(daemon.parent).stop()
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _place() -> str:
