@@ -46,6 +46,17 @@ def boot_from(cloud: Cloud, *devices: dict[str, Any], **fields: Any) -> Any:
     return cloud.boot(**given)
 
 
+def blank_volume() -> dict[str, Any]:
+    """Made with the server, and gone with it."""
+    return {
+        "source_type": "blank",
+        "destination_type": "volume",
+        "volume_size": 1,
+        "boot_index": -1,
+        "delete_on_termination": True,
+    }
+
+
 def volume_root(volume_id: str, **rest: Any) -> dict[str, Any]:
     return {"source_type": "volume", "destination_type": "volume", "uuid": volume_id, "boot_index": 0, **rest}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.compute.attaching import boot_from, delete, detach, volume_root
+from tests.compute.attaching import blank_volume, boot_from, delete, detach, volume_root
 from tests.compute.support import IMAGE_ID, Cloud
 from tests.compute.test_metadata_service import spawned_on
 
@@ -88,14 +88,7 @@ def test_the_first_syntax(running: Cloud) -> None:
 def test_a_failed_boot_gives_all_back(running: Cloud) -> None:
     running.hosts["node1"].faults.errors["spawn"] = "it does not want to"
     root = running.volume.add(4, bootable="true")
-    made = {
-        "source_type": "blank",
-        "destination_type": "volume",
-        "volume_size": 1,
-        "boot_index": -1,
-        "delete_on_termination": True,
-    }
-    server = running.settled(boot_from(running, volume_root(root), made)["id"])
+    server = running.settled(boot_from(running, volume_root(root), blank_volume())["id"])
     assert server["status"] == "ERROR"
     running.until(lambda: running.volume.attachments == {} and list(running.volume.volumes) == [root])
     assert running.volume.status(root) == "available"

@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 
 from cumulet.compute.jobs import work
-from tests.compute.attaching import attach, attached, boot_from, delete, detach, interrupt, listed, volume_root
+from tests.compute.attaching import (
+    attach,
+    attached,
+    blank_volume,
+    boot_from,
+    delete,
+    detach,
+    interrupt,
+    listed,
+    volume_root,
+)
 from tests.compute.support import Cloud
 
 
@@ -24,14 +34,7 @@ def test_an_interrupted_job_goes_on(running: Cloud, monkeypatch: pytest.MonkeyPa
     """At every call to Volume, before it and after it, the first run of the job ends for no reason of its own."""
     left = interrupt(monkeypatch, step, after=after)
     root = running.volume.add(4, bootable="true")
-    made = {
-        "source_type": "blank",
-        "destination_type": "volume",
-        "volume_size": 1,
-        "boot_index": -1,
-        "delete_on_termination": True,
-    }
-    server = running.settled(boot_from(running, volume_root(root), made)["id"])
+    server = running.settled(boot_from(running, volume_root(root), blank_volume())["id"])
     assert server["status"] == "ACTIVE", server.get("fault")
     data = running.volume.add()
     attached(running, server["id"], data)

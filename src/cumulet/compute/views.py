@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlencode
 
 from cumulet.compute.service import Compute
@@ -34,7 +34,7 @@ def page(call: Call[Compute]) -> tuple[int, str | None]:
     if text and (not text.isdigit() or len(text) > 10):
         raise BadRequest(f"Invalid input for query parameters limit. Value: {text}. '{text}' does not match '^[0-9]*$'")
     limit = min(int(text), maximum) if text else maximum
-    return limit, (query.get("marker") or [None])[-1]  # type: ignore[list-item]
+    return limit, last(query, "marker")
 
 
 def next_links(call: Call[Compute], path: str, last_id: str) -> list[dict[str, str]]:
@@ -43,9 +43,15 @@ def next_links(call: Call[Compute], path: str, last_id: str) -> list[dict[str, s
     return [{"rel": "next", "href": f"{base_url(call)}/v2.1/{path}?{urlencode([*query, ('marker', last_id)])}"}]
 
 
+def last(query: Mapping[str, Sequence[str]], key: str) -> str | None:
+    """The value of a key that is given once; of one that is given more often, the last."""
+    values = query.get(key)
+    return values[-1] if values else None
+
+
 def moment(call: Call[Compute], key: str, since: tuple[int, int]) -> int | None:
     """A time in the query, in microseconds. Raises BadRequest for a malformed one, and before the microversion."""
-    text = (call.query().get(key) or [None])[-1]  # type: ignore[list-item]
+    text = last(call.query(), key)
     if text is None:
         return None
     if call.version < since:

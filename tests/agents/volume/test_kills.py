@@ -160,6 +160,7 @@ def test_killed_at_every_step(name: str, format_: str, place: Path) -> None:
         folder = place / str(step)
         copy_tree(place / "ground", folder)
         here = file_options(folder, **options)
+        # mypy finds no type for a lambda with a default.
         if not killed_before(step, lambda here=here: change.make(FileDriver(here)), steps):  # type: ignore[misc]
             break
         driver = FileDriver(here)
@@ -210,6 +211,7 @@ def test_one_of_two_hosts_goes_killed_at_every_step(place: Path) -> None:
         with NbdDevice(Path(disk.socket or ""), disk.export or "") as client:
             client.write(0, pattern("before"))
             client.flush()
+            # mypy finds no type for a lambda with a default.
             done = not killed_before(step, lambda here=here: FileDriver(here).disconnect(A, "one"), steps)  # type: ignore[misc]
             again = FileDriver(here)
             again.upkeep()
@@ -240,6 +242,7 @@ def test_a_snapshot_of_a_volume_in_use_killed_at_every_step(place: Path) -> None
         with NbdDevice(Path(disk.socket or ""), disk.export or "") as client:
             client.write(0, pattern("flushed"))
             client.flush()
+            # mypy finds no type for a lambda with a default.
             done = not killed_before(step, lambda here=here: FileDriver(here).create_snapshot(S, A), steps)  # type: ignore[misc]
             again = FileDriver(here)
             again.upkeep()

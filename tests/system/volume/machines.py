@@ -23,6 +23,7 @@ SERVER = "bbbbbbbb-0000-4000-8000-000000000000"
 def host_of(folder: Path) -> Host:
     """A host whose guests are below `folder`; it has no images."""
     config = HostConfig(host="node1", instances=folder / "g")
+    # Nothing is asked of Image: these guests have no image.
     return Host(config, Folders(config.instances), ImageCache(config.cache, None))  # type: ignore[arg-type]
 
 

@@ -47,3 +47,17 @@ def run(
 def image_tool(*arguments: str | Path, timeout_s: float = 3600.0) -> bytes:
     """qemu-img with bounds on memory, processor time and what it may do, because what it reads may be made to harm."""
     return run([*UNPRIVILEGED, *_LIMITS, "qemu-img", *arguments], timeout_s=timeout_s)
+
+
+def start(arguments: Sequence[str], directory: Path, log: str) -> subprocess.Popen[bytes]:
+    """A program that stays, in a guest's directory, with no more power than `UNPRIVILEGED` has. What it says is in the
+    file `log` there."""
+    with (directory / log).open("wb") as said:
+        return subprocess.Popen(  # noqa: S603 - a list of arguments, no shell
+            [*UNPRIVILEGED, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            cwd=directory,
+            start_new_session=True,
+        )

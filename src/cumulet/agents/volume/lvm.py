@@ -31,6 +31,7 @@ from cumulet.agents.volume.protocols import (
     Pool,
     Refused,
     Volume,
+    raw_disk,
 )
 
 GIB: Final = 1 << 30
@@ -230,16 +231,7 @@ class LvmDriver:
             told = self._exports.open(
                 volume_id, path, "raw", writable=mode == "rw", local=False, key=None, user=attachment_id
             )
-        data = {
-            **told,
-            "format": "raw",
-            "volume_id": volume_id,
-            "access_mode": mode,
-            "encrypted": False,
-            "qos_specs": None,
-            "discard": True,
-            "size": size,
-        }
+        data = {**told, **raw_disk(volume_id, mode, size)}
         return {"driver_volume_type": "local" if direct else "nbd", "data": data}
 
     def disconnect(self, volume_id: str, attachment_id: str) -> None:

@@ -334,3 +334,16 @@ class VolumeDriver(Protocol):
 
     def upkeep(self) -> list[str]:
         """Finish what was interrupted, flatten chains, restart exports. Returns volumes that need `connect` again."""
+
+
+def raw_disk(volume_id: str, mode: str, size: int) -> dict[str, Any]:
+    """What a connection_info says of a volume that is plain bytes, wherever they are. `size` in bytes."""
+    return {
+        "format": "raw",
+        "volume_id": volume_id,
+        "access_mode": mode,
+        "encrypted": False,
+        "qos_specs": None,
+        "discard": True,
+        "size": size,
+    }

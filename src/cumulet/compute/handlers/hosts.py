@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cumulet.compute import views
 from cumulet.compute.domain import hypervisors, services
 from cumulet.compute.service import Compute
 from cumulet.kernel.errors import BadRequest, NotFound, NotImplementedHere
@@ -17,7 +18,7 @@ def _may(call: Call[Compute], verb: str) -> None:
 def index(call: Call[Compute]) -> Reply:
     _may(call, "list")
     query = call.query()
-    zone_wanted, kind = ((query.get(key) or [None])[-1] for key in ("zone", "service"))  # type: ignore[list-item]
+    zone_wanted, kind = (views.last(query, key) for key in ("zone", "service"))
     shown = []
     with call.service.db.read() as connection:
         standing = services.Standing(call.service, connection)

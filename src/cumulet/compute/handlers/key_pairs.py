@@ -35,7 +35,7 @@ def _brief(call: Call[Compute], row: Row[Any]) -> dict[str, Any]:
 def _asked_owner(call: Call[Compute], *others: str) -> str:
     """Whose key pairs the query means; `others` are the keys that it may have besides."""
     views.require_known(call, ("user_id", *others))
-    return _owner(call, (call.query().get("user_id") or [None])[-1])  # type: ignore[list-item]
+    return _owner(call, views.last(call.query(), "user_id"))
 
 
 def index(call: Call[Compute]) -> Reply:

@@ -30,7 +30,7 @@ def _shown(call: Call[Compute], limits: dict[str, Any], network_until: tuple[int
 
 def _user(call: Call[Compute]) -> str | None:
     views.require_known(call, ("user_id",))
-    return (call.query().get("user_id") or [None])[-1]  # type: ignore[list-item]
+    return views.last(call.query(), "user_id")
 
 
 def show(call: Call[Compute], project_id: str) -> Reply:
@@ -132,7 +132,7 @@ def update_class(call: Call[Compute], name: str) -> Reply:
 
 def limits(call: Call[Compute]) -> Reply:
     views.require_known(call, ("tenant_id",))
-    asked = (call.query().get("tenant_id") or [None])[-1]  # type: ignore[list-item]
+    asked = views.last(call.query(), "tenant_id")
     project_id = asked or call.ctx.project_id or ""
     _may(call, "limits", call.ctx.project_id)
     if asked and asked != call.ctx.project_id:

@@ -40,7 +40,7 @@ def index(call: Call[Compute]) -> Reply:
     _may(call, "list")
     views.require_known(call, ("host", "binary"))
     query = call.query()
-    host, binary = ((query.get(key) or [None])[-1] for key in ("host", "binary"))  # type: ignore[list-item]
+    host, binary = (views.last(query, key) for key in ("host", "binary"))
     with call.service.db.read() as connection:
         rows = services.find(connection, host=host or None, binary=binary or None)
         standing = services.Standing(call.service, connection)

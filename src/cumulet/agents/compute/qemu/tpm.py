@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from cumulet.agents.compute.run import UNPRIVILEGED, CommandFailed
+from cumulet.agents.compute import run
+from cumulet.agents.compute.run import CommandFailed
 
 PROGRAM: Final = "swtpm"
 STATE: Final = "tpm"
@@ -60,15 +61,7 @@ def start(directory: Path, chosen: dict[str, str]) -> None:
     (directory / SOCKET).unlink(missing_ok=True)
     words = [PROGRAM, "socket", "--tpmstate", f"dir={STATE},mode=0600", "--terminate"]
     words += ["--ctrl", f"type=unixio,path={SOCKET},mode=0600", *(["--tpm2"] if chosen["version"] == "2.0" else [])]
-    with (directory / _LOG).open("wb") as said:
-        child = subprocess.Popen(  # noqa: S603 - a list of arguments, no shell
-            [*UNPRIVILEGED, *words],
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
-            cwd=directory,
-            start_new_session=True,
-        )
+    child = run.start(words, directory, _LOG)
     _children.append(child)
     deadline = time.monotonic() + _START_S
     while not (directory / SOCKET).exists():

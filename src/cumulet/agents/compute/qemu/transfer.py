@@ -8,17 +8,17 @@ import secrets
 import shutil
 import signal
 import socket
-import subprocess
 import time
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from cumulet.agents.compute import run
 from cumulet.agents.compute.folders import Record
 from cumulet.agents.compute.qemu import firmware, tpm
 from cumulet.agents.compute.qemu.host import Host
-from cumulet.agents.compute.run import UNPRIVILEGED, CommandFailed, image_tool
+from cumulet.agents.compute.run import CommandFailed, image_tool
 from cumulet.agents.network import netns
 from cumulet.kernel.settings import write_private
 
@@ -115,15 +115,8 @@ def _json(value: Any) -> str:
 
 
 def _start(arguments: list[str], directory: Path, address: str, port: int, namespace: str | None) -> None:
-    with netns.inside(namespace), (directory / _LOG).open("wb") as said:
-        child = subprocess.Popen(  # noqa: S603 - a list of arguments, no shell
-            [*UNPRIVILEGED, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
-            cwd=directory,
-            start_new_session=True,
-        )
+    with netns.inside(namespace):
+        child = run.start(arguments, directory, _LOG)
     deadline = time.monotonic() + _START_S
     while not _answers(address, port, namespace):
         if child.poll() is not None:

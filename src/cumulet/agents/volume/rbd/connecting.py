@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
+from cumulet.agents.volume.protocols import raw_disk
 from cumulet.agents.volume.rbd.images import Images
 from cumulet.agents.volume.rbd.options import RbdOptions
 
@@ -35,13 +36,7 @@ class Connecting:
             "secret_type": "ceph",
             "secret_uuid": self._options.secret_uuid,
             "ceph_conf": str(self._options.conf),
-            "format": "raw",
-            "volume_id": volume_id,
-            "access_mode": mode,
-            "encrypted": False,
-            "qos_specs": None,
-            "discard": True,
-            "size": image.size,
+            **raw_disk(volume_id, mode, image.size),
         }
         return {"driver_volume_type": "rbd", "data": data}
 
