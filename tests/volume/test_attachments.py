@@ -49,6 +49,30 @@ def test_reserve_connect_complete_delete(running: Cloud) -> None:
     assert (after["status"], after["attachments"]) == ("available", [])
 
 
+@pytest.mark.parametrize(
+    ("consumer", "told"),
+    [
+        ("front-end", {"read_bytes_sec": "4096", "total_iops_sec": "50", "write_iops_sec": "10"}),
+        ("both", {"read_bytes_sec": "4096", "total_iops_sec": "50", "write_iops_sec": "10"}),
+        ("back-end", None),
+    ],
+)
+def test_a_host_is_told_what_to_hold_a_volume_to(running: Cloud, consumer: str, told: dict[str, str] | None) -> None:
+    """Rates that are said per GB are told for the volume's size, within their bounds."""
+    given = {"read_bytes_sec": "4096", "total_iops_sec_per_gb": "20", "total_iops_sec_per_gb_min": "50"}
+    given |= {"write_iops_sec_per_gb": "20", "write_iops_sec_max": "10"}
+    specs = running.json(
+        "POST", "/qos-specs", "admin", json={"qos_specs": {"name": "q", "consumer": consumer, **given}}
+    )
+    made = running.json("POST", "/types", "admin", json={"volume_type": {"name": "limited"}})["volume_type"]
+    path = f"/qos-specs/{specs['qos_specs']['id']}/associate?vol_type_id={made['id']}"
+    running.json("GET", path, "admin", status=202)
+    held = _reserve(running, running.available(volume_type="limited")["id"])
+    body = {"attachment": {"connector": CONNECTOR}}
+    connected = running.json("PUT", f"/attachments/{held['id']}", json=body)["attachment"]
+    assert connected["connection_info"]["qos_specs"] == told
+
+
 def test_one_server_at_a_time(running: Cloud) -> None:
     volume = running.available()["id"]
     _reserve(running, volume)

@@ -34,6 +34,7 @@ class Drive(Struct):
     keys: dict[str, str] = field(default_factory=dict)  # what their files hold, by directory
     volume_id: str | None = None
     device: str = ""  # as Nova names it: /dev/vdb
+    limits: dict[str, int] = field(default_factory=dict)  # of bytes and requests a second, by QEMU's names
 
 
 class Card(Struct):

@@ -50,7 +50,7 @@ def _limits(volume: Volume, row: Row[Any]) -> dict[str, str] | None:
     """What the hypervisor is to hold the volume to: its type's QoS specs."""
     with volume.db.read() as connection:
         type_row = volumes.type_of(connection, row)
-        return None if type_row is None else qos_specs.for_type(connection, type_row.qos_specs_id)
+        return None if type_row is None else qos_specs.for_volume(connection, type_row.qos_specs_id, row.size)
 
 
 def disconnect(volume: Volume, ctx: Context, row: Row[Any], attachment_id: str) -> None:

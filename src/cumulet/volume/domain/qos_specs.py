@@ -18,6 +18,7 @@ from cumulet.volume.errors import not_found
 from cumulet.volume.service import Volume
 from cumulet.volume.tables import qos_specs, volume_types
 
+_PER_GB: Final = "_per_gb"
 CONSUMERS: Final = ("back-end", "front-end", "both")
 SORTS: Final[Mapping[str, sa.Column[Any]]] = {
     key: qos_specs.c[key] for key in ("id", "name", "consumer", "created_at", "updated_at")
@@ -134,9 +135,25 @@ def _type(connection: Connection, type_id: str) -> Row[Any]:
     return row
 
 
-def for_type(connection: Connection, qos_id: str | None) -> dict[str, str] | None:
+def for_volume(connection: Connection, qos_id: str | None, size_gb: int) -> dict[str, str] | None:
     """What a connection_info tells the hypervisor; None where only the back end heeds them."""
     if qos_id is None:
         return None
     row = connection.execute(sa.select(qos_specs).where(qos_specs.c.id == qos_id)).first()
-    return None if row is None or row.consumer == "back-end" else specs_of(row)
+    if row is None or row.consumer == "back-end":
+        return None
+    return _of_size(specs_of(row), size_gb)
+
+
+def _of_size(specs: dict[str, str], size_gb: int) -> dict[str, str]:
+    """Rates that are said per GB (total_iops_sec_per_gb, at least …_per_gb_min, at most …_sec_max) as the volume's."""
+    found = dict(specs)
+    for name, per_gb in specs.items():
+        rate = name.removesuffix(_PER_GB)
+        if rate == name or not per_gb.isdigit():
+            continue
+        least, most = found.pop(f"{name}_min", "0"), found.pop(f"{rate}_max", "")
+        value = max(int(per_gb) * size_gb, int(least) if least.isdigit() else 0)
+        found[rate] = str(min(value, int(most)) if most.isdigit() else value)
+        del found[name]
+    return found

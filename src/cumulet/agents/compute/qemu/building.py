@@ -8,7 +8,7 @@ import msgspec
 
 from cumulet.agents.compute.folders import Card, Drive, Record
 from cumulet.agents.compute.protocols import Disk, Guest
-from cumulet.agents.compute.qemu import addresses, command, disks, firmware, machine, volumes
+from cumulet.agents.compute.qemu import addresses, command, disks, firmware, limits, machine, volumes
 from cumulet.agents.compute.qemu.host import Host
 
 _CONFIG_SLOT: Final = 200
@@ -69,7 +69,8 @@ def lay_out(host: Host, record: Record) -> None:
 
 def _add(host: Host, record: Record, name: str, node: dict[str, Any], *, boot: int | None = None) -> None:
     slot, bus = command.free_slot(record, host.config), str(record.machine["disk_bus"])
-    record.drives.append(Drive(id=f"disk-{name}", slot=slot, node=node, bus=bus, boot=boot))
+    held = limits.of_flavor(record.guest.flavor)
+    record.drives.append(Drive(id=f"disk-{name}", slot=slot, node=node, bus=bus, boot=boot, limits=held))
 
 
 def add_volume(host: Host, record: Record, disk: Disk) -> Drive:
@@ -90,6 +91,7 @@ def add_volume(host: Host, record: Record, disk: Disk) -> Drive:
         boot=disk.boot_index if disk.boot_index is not None and disk.boot_index >= 0 else None,
         volume_id=disk.volume_id,
         device=disk.device,
+        limits=limits.of_volume(disk),
     )
     record.drives.append(drive)
     return drive

@@ -6,13 +6,18 @@ import contextlib
 from typing import Any
 
 from cumulet.agents.compute.folders import Card, Drive, Record
-from cumulet.agents.compute.qemu import command
+from cumulet.agents.compute.qemu import command, limits
 from cumulet.agents.compute.qemu.monitor import Monitor, MonitorError
 
 
 def plug_disk(monitor: Monitor, drive: Drive, record: Record) -> None:
-    if has_device(monitor, drive.id):
-        return
+    if not has_device(monitor, drive.id):
+        _plug_disk(monitor, drive, record)
+    if drive.limits:
+        limit(monitor, drive)
+
+
+def _plug_disk(monitor: Monitor, drive: Drive, record: Record) -> None:
     nodes = {node["node-name"] for node in monitor.ask("query-named-block-nodes", flat=True)}
     if drive.node["node-name"] not in nodes:
         for secret in drive.objects:
@@ -26,14 +31,26 @@ def plug_disk(monitor: Monitor, drive: Drive, record: Record) -> None:
         raise
 
 
+def limit(monitor: Monitor, drive: Drive) -> None:
+    """Hold a disk that is plugged in to its limits, or to none any more."""
+    block = _block(monitor, drive.id)
+    if block is not None:
+        monitor.execute("block_set_io_throttle", {**limits.NONE, **drive.limits, "id": block["qdev"]})
+
+
 def block_of(monitor: Monitor, device: str) -> dict[str, Any] | None:
     """What a disk reads and writes now, as `query-block` tells it (`node-name`, `image`): another node than it was
     plugged in with after a snapshot of its volume. None when it is not plugged in."""
-    place = f"/machine/peripheral/{device}"
+    block = _block(monitor, device)
+    return None if block is None else block["inserted"]
+
+
+def _block(monitor: Monitor, device: str) -> dict[str, Any] | None:
+    place = f"/machine/peripheral/{device}/"
     for block in monitor.ask("query-block"):
-        if "inserted" in block and (block.get("qdev", "") + "/").startswith(place + "/"):
-            inserted: dict[str, Any] = block["inserted"]
-            return inserted
+        if "inserted" in block and (block.get("qdev", "") + "/").startswith(place):
+            found: dict[str, Any] = block
+            return found
     return None
 
 

@@ -196,11 +196,7 @@ def _own_connections(record: Record) -> None:
     for drive in record.drives:
         disk = here.get(drive.volume_id or "")
         if disk is not None:
-            drive.node, drive.objects, drive.keys = (
-                volumes.node_of(disk),
-                volumes.objects_of(disk),
-                volumes.keys_of(disk),
-            )
+            volumes.open_as(drive, disk)
 
 
 def _await_arrival(directory: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from cumulet.agents.compute import unix
 from cumulet.agents.compute.folders import Record, boot_id
-from cumulet.agents.compute.qemu import command, placement, processes, tpm, transfer, volumes
+from cumulet.agents.compute.qemu import command, devices, placement, processes, tpm, transfer, volumes
 from cumulet.agents.compute.qemu.host import Host
 from cumulet.agents.compute.qemu.monitor import Monitor, MonitorError, MonitorGone
 
@@ -216,10 +216,14 @@ def _launch(host: Host, record: Record, arguments: Sequence[str], *, pass_fds: S
     tpm.bury()
     tpm.start(directory, record.machine.get("tpm") or {})
     processes.start(directory, arguments, host.config.host_namespace, pass_fds=pass_fds)
-    if processors:
-        with processes.monitor(directory) as monitor:
-            threads = [cpu["thread-id"] for cpu in monitor.ask("query-cpus-fast")]
-        placement.pin(threads, processors)
+    limited = [drive for drive in record.drives if drive.limits]
+    if not processors and not limited:
+        return
+    with processes.monitor(directory) as monitor:
+        for drive in limited:
+            devices.limit(monitor, drive)
+        if processors:
+            placement.pin([cpu["thread-id"] for cpu in monitor.ask("query-cpus-fast")], processors)
 
 
 _choosing: Final = threading.Lock()

@@ -9,7 +9,7 @@ import msgspec
 
 from cumulet.agents.compute.folders import CONSOLE_LOG, Card, Drive, Record
 from cumulet.agents.compute.protocols import Guest
-from cumulet.agents.compute.qemu import building, command, disks, firmware, machine, power, processes, tpm
+from cumulet.agents.compute.qemu import building, command, disks, firmware, limits, machine, power, processes, tpm
 from cumulet.agents.compute.qemu.host import Host
 
 RESCUE: Final = "disk.rescue"
@@ -57,7 +57,8 @@ def _rearrange(host: Host, record: Record, node: dict[str, object], *, stable: b
     others = [drive for drive in record.drives if drive is not root]
     for drive in record.drives:
         drive.boot = None
-    new = Drive(id="disk-rescue", slot=0, node=node, bus=str(record.machine["disk_bus"]), boot=0)
+    held, bus = limits.of_flavor(record.guest.flavor), str(record.machine["disk_bus"])
+    new = Drive(id="disk-rescue", slot=0, node=node, bus=bus, boot=0, limits=held)
     if stable:
         new.slot = command.free_slot(record, host.config)
         record.drives.append(new)

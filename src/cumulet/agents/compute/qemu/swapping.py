@@ -15,7 +15,7 @@ import msgspec
 
 from cumulet.agents.compute.folders import Drive, Record
 from cumulet.agents.compute.protocols import Disk
-from cumulet.agents.compute.qemu import processes, volumes
+from cumulet.agents.compute.qemu import devices, processes, volumes
 from cumulet.agents.compute.qemu.host import Host
 from cumulet.agents.compute.qemu.monitor import Monitor, MonitorError, MonitorGone
 
@@ -84,9 +84,9 @@ def _drive(record: Record, volume_id: str, name: str) -> Drive:
 
 def _target(drive: Drive, disk: Disk, name: str) -> Drive:
     """The same device, opened as the other volume. The node is named by that one's own id, so the two never collide."""
-    return msgspec.structs.replace(
-        drive, node=volumes.node_of(disk), objects=volumes.objects_of(disk), keys=volumes.keys_of(disk), volume_id=name
-    )
+    target = msgspec.structs.replace(drive, volume_id=name)
+    volumes.open_as(target, disk)
+    return target
 
 
 def _node_in_use(monitor: Monitor, drive: Drive) -> str | None:
@@ -164,5 +164,8 @@ def _take_over(host: Host, record: Record, monitor: Monitor, drive: Drive, targe
     former = msgspec.structs.replace(drive)
     _forget(monitor, former)
     drive.node, drive.objects, drive.keys, drive.volume_id = target.node, target.objects, target.keys, target.volume_id
+    if drive.limits != target.limits:
+        drive.limits = target.limits
+        devices.limit(monitor, drive)
     host.folders.save(record)
     volumes.forget_keys(host.folders.of(record.id), former)

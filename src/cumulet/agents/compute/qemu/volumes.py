@@ -14,6 +14,7 @@ from oslo_utils.uuidutils import is_uuid_like
 
 from cumulet.agents.compute.folders import Drive, Record
 from cumulet.agents.compute.protocols import Disk
+from cumulet.agents.compute.qemu import limits
 from cumulet.agents.network import netns
 from cumulet.kernel.settings import write_private
 
@@ -118,9 +119,15 @@ def renew(directory: Path, record: Record, disks: list[Disk]) -> list[Disk]:
         if disk is None:
             record.drives.remove(drive)
             continue
-        drive.node, drive.objects, drive.keys = node_of(disk), objects_of(disk), keys_of(disk)
+        open_as(drive, disk)
         write_keys(directory, drive)
     return list(wanted.values())
+
+
+def open_as(drive: Drive, disk: Disk) -> None:
+    """Enter how a volume is reached from here, and what it is held to."""
+    drive.node, drive.objects, drive.keys = node_of(disk), objects_of(disk), keys_of(disk)
+    drive.limits = limits.of_volume(disk)
 
 
 def node_name(volume_id: str) -> str:
