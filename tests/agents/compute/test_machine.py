@@ -90,6 +90,33 @@ def test_the_image_and_the_flavor_say_what_machine(host: Host) -> None:
     assert not any("virtio-rng" in word for word in option(arguments, "-device"))
 
 
+@pytest.mark.parametrize("asked_by", ["flavor", "image"])
+def test_a_card_has_a_queue_for_each_processor_where_that_is_asked_for(host: Host, asked_by: str) -> None:
+    specs = {"hw:vif_multiqueue_enabled": "true"} if asked_by == "flavor" else {}
+    image = {"hw_vif_multiqueue_enabled": "true"} if asked_by == "image" else {}
+    arguments = command.build(laid_out(host, properties=image, flavor={"vcpus": 4, "extra_specs": specs}), host.config)
+    assert json.loads(option(arguments, "-netdev")[0])["queues"] == 4
+    card = devices(arguments)[f"nic-{PORT}"]
+    assert (card["mq"], card["vectors"]) == (True, 10)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "queues"),
+    [
+        ({}, 1),
+        ({"hw_vif_multiqueue_enabled": "true"}, 3),
+        ({"hw_vif_multiqueue_enabled": "true", "hw_vif_model": "e1000"}, 1),
+        ({"hw_vif_multiqueue_enabled": "no"}, 1),
+    ],
+)
+def test_only_virtio_cards_have_queues_within_the_hosts_bounds(
+    host: Host, wishes: dict[str, str], queues: int
+) -> None:
+    config = msgspec.structs.replace(host.config, most_queues=3)
+    guest = a_guest(None, wishes, flavor={"vcpus": 4})
+    assert machine.choose(guest, config)["queues"] == queues
+
+
 def test_a_volume_is_opened_as_it_says_and_named_by_its_serial(host: Host) -> None:
     connection = {"driver_volume_type": "local", "data": {"path": "/volumes/x.qcow2", "format": "qcow2"}}
     record = laid_out(host, volumes=[Disk(VOLUME, "/dev/vdb", connection)])

@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 PCIE_PORTS: Final = 16
+MOST_QUEUES: Final = 256  # as many as a tap has (Linux, drivers/net/tun.c)
 
 
 class HostConfig(Struct, frozen=True):
@@ -27,6 +28,7 @@ class HostConfig(Struct, frozen=True):
     cpu_mode: str | None = None
     cpu_model: str | None = None
     machine: str | None = None
+    most_queues: int = MOST_QUEUES  # of a card
     pcie_ports: int = PCIE_PORTS  # how many disks and cards a guest can have
     memory_stats_s: int = 10
     translation_mb: int = 64

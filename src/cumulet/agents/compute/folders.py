@@ -45,6 +45,7 @@ class Card(Struct):
     slot: int
     mtu: int = 1500
     model: str = "virtio"
+    queues: int = 1
 
 
 class Record(Struct):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from oslo_config import cfg
 
-from cumulet.agents.compute.config import PCIE_PORTS, HostConfig
+from cumulet.agents.compute.config import MOST_QUEUES, PCIE_PORTS, HostConfig
 from cumulet.kernel import config
 
 DEFAULT = [
@@ -28,6 +28,7 @@ LIBVIRT = [
     cfg.ListOpt("cpu_models", default=[], help="With cpu_mode custom: the first is taken."),
     cfg.ListOpt("hw_machine_type", default=[], help="architecture=machine, …"),
     cfg.IntOpt("num_pcie_ports", default=0, min=0, max=28),
+    cfg.IntOpt("max_queues", min=1, help="Of a card with hw:vif_multiqueue_enabled. Default: as many as Linux can."),
     cfg.IntOpt("mem_stats_period_seconds", default=10),
     cfg.StrOpt("live_migration_inbound_addr"),
     cfg.IntOpt("tb_cache_size", default=64, min=16, help="MB of translated code of an emulated guest."),
@@ -77,6 +78,7 @@ def host_config(conf: cfg.ConfigOpts, state_dir: Path, **settings: object) -> Ho
         "cpu_mode": conf.libvirt.cpu_mode,
         "cpu_model": conf.libvirt.cpu_models[0] if conf.libvirt.cpu_models else None,
         "machine": _machine(conf.libvirt.hw_machine_type),
+        "most_queues": conf.libvirt.max_queues or MOST_QUEUES,
         "pcie_ports": conf.libvirt.num_pcie_ports or PCIE_PORTS,
         "memory_stats_s": max(0, conf.libvirt.mem_stats_period_seconds),
         "translation_mb": conf.libvirt.tb_cache_size,

@@ -104,7 +104,8 @@ def add_card(host: Host, record: Record, vif: dict[str, Any]) -> Card:
     mac = str(vif.get("mac_address") or vif.get("mac"))
     slot = command.free_slot(record, host.config)
     model = str(record.machine["card_model"])
-    card = Card(port_id=vif["id"], mac=mac, slot=slot, mtu=int(vif.get("mtu") or 0), model=model)
+    queues = int(record.machine.get("queues") or 1)
+    card = Card(port_id=vif["id"], mac=mac, slot=slot, mtu=int(vif.get("mtu") or 0), model=model, queues=queues)
     record.cards.append(card)
     return card
 

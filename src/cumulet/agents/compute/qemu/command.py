@@ -206,13 +206,14 @@ def device_of(drive: Drive, record: Record) -> dict[str, Any]:
 
 
 def backend_of(card: Card) -> dict[str, Any]:
-    return {
+    made: dict[str, Any] = {
         "type": "tap",
         "id": f"net-{card.port_id}",
         "ifname": f"tap{card.port_id[:11]}",
         "script": "no",
         "downscript": "no",
     }
+    return made if card.queues == 1 else made | {"queues": card.queues}
 
 
 def card_device(card: Card, record: Record) -> dict[str, Any]:
@@ -220,6 +221,8 @@ def card_device(card: Card, record: Record) -> dict[str, Any]:
     made |= {"mac": card.mac} | _place(card.slot, record)
     if card.model == "virtio-net-pci":
         made |= {"romfile": "", "host_mtu": card.mtu} if card.mtu else {"romfile": ""}
+    if card.queues > 1:
+        made |= {"mq": True, "vectors": 2 * card.queues + 2}  # one each way and queue, control and configuration
     return made
 
 

@@ -19,7 +19,7 @@ class Host:
     def plug(self, record: Record) -> None:
         """Have the devices of its cards there, for the network agent to find."""
         for card in record.cards:
-            taps.ensure(self.config.host_namespace, card.port_id, card.mtu)
+            taps.ensure(self.config.host_namespace, card.port_id, card.mtu, queues=card.queues)
 
     def unplug(self, record: Record) -> None:
         for card in record.cards:

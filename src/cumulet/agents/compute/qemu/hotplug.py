@@ -126,7 +126,7 @@ def attach_interface(host: Host, record: Record, vif: dict[str, Any]) -> None:
     known = any(card.port_id == vif["id"] for card in record.cards)
     card = building.add_card(host, record, vif)
     host.folders.save(record)
-    taps.ensure(host.config.host_namespace, card.port_id, card.mtu)
+    taps.ensure(host.config.host_namespace, card.port_id, card.mtu, queues=card.queues)
     if processes.pid_of(directory) is None:
         return
     try:

@@ -28,6 +28,7 @@ def choose(guest: Guest, config: HostConfig) -> dict[str, Any]:
         "tpm": tpm.choose(image, specs),
         "placement": _placement(guest, config),
         "card_model": _card_model(image),
+        "queues": _queues(guest, config),
         "disk_bus": str(image.get("hw_disk_bus") or "virtio"),
         "cdrom_bus": str(image.get("hw_cdrom_bus") or "scsi"),
         "agent": _truth(image.get("hw_qemu_guest_agent")),
@@ -65,6 +66,15 @@ def _card_model(image: dict[str, Any]) -> str:
     if wanted not in _CARD_MODELS:
         raise ValueError(f"hw_vif_model {wanted} is not known here")
     return _CARD_MODELS[wanted]
+
+
+def _queues(guest: Guest, config: HostConfig) -> int:
+    """Of each card: one a processor where that is asked for, and the card can have many."""
+    specs = guest.flavor.get("extra_specs") or {}
+    wanted = specs.get("hw:vif_multiqueue_enabled", guest.image.get("hw_vif_multiqueue_enabled"))
+    if not _truth(wanted) or _card_model(guest.image) != "virtio-net-pci":
+        return 1
+    return min(int(guest.flavor["vcpus"]), config.most_queues)
 
 
 def _topology(flavor: dict[str, Any], image: dict[str, Any], specs: dict[str, Any]) -> dict[str, int]:
