@@ -22,8 +22,9 @@ from cumulet.kernel import bodies, context, metrics, structs
 from cumulet.kernel.client import STILL
 from cumulet.kernel.context import Context
 from cumulet.kernel.db import TransactionLost, run_again
-from cumulet.kernel.errors import ApiError, BadRequest, InternalError, MethodNotAllowed, NotFound
+from cumulet.kernel.errors import ApiError, BadRequest, InternalError, MethodNotAllowed, NotFound, ServiceUnavailable
 from cumulet.kernel.microversions import Microversions, Version
+from cumulet.kernel.outages import is_outage
 from cumulet.kernel.policy import Policy
 
 LOG = logging.getLogger("cumulet.http")
@@ -368,6 +369,11 @@ def _answer_crash(api: Api[Any]) -> ErrorHandler:
     answer = _answer_error(api)
 
     def crash(req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, Any]) -> None:
+        if is_outage(error):
+            LOG.warning("%s %s: the database does not answer: %s", req.method, req.path, error)
+            away = ServiceUnavailable("The database does not answer at the moment. Try again later.")
+            answer(req, resp, away, params)
+            return
         LOG.error("%s %s failed", req.method, req.path, exc_info=error)
         answer(
             req,
