@@ -1,4 +1,7 @@
-"""What disks are held to: a flavor's quota of local disks, QoS specs of volumes, asked of QEMU itself."""
+"""What guests are held to: a flavor's quota of local disks and processor time, QoS specs of volumes.
+
+Asked of QEMU itself, and of the kernel.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from cumulet.agents.compute import processor_time
 from cumulet.agents.compute.config import HostConfig
+from cumulet.agents.compute.container import cgroups
 from cumulet.agents.compute.folders import Folders
 from cumulet.agents.compute.images import ImageCache
 from cumulet.agents.compute.protocols import Disk
@@ -21,6 +26,7 @@ from tests.agents.compute.support import StoredImages, a_guest
 
 VOLUME, OTHER = "11111111-2222-3333-4444-555555555555", "66666666-7777-8888-9999-aaaaaaaaaaaa"
 MB = 1 << 20
+needs_qemu = pytest.mark.skipif(shutil.which(accelerator.PROGRAM) is None, reason="QEMU is not installed")
 
 
 def flavor(**quota: str) -> dict[str, Any]:
@@ -88,7 +94,7 @@ def held(host: QemuHypervisor, server_id: str) -> dict[str, dict[str, int]]:
     }
 
 
-@pytest.mark.skipif(shutil.which(accelerator.PROGRAM) is None, reason="QEMU is not installed")
+@needs_qemu
 def test_qemu_holds_disks_to_it_also_after_a_start_and_a_swap(
     host: QemuHypervisor, running: str, tmp_path: Path
 ) -> None:
@@ -101,3 +107,75 @@ def test_qemu_holds_disks_to_it_also_after_a_start_and_a_swap(
     assert held(host, running) == own | {f"volume-{VOLUME}": {"iops_rd": 20, "bps_wr": 4096}}
     host.swap_volume(running, VOLUME, a_volume(tmp_path, OTHER, total_iops_sec="7"), VOLUME)
     assert held(host, running) == own | {f"volume-{VOLUME}": {"iops": 7}}
+
+
+# -- processor time --------------------------------------------------------------------------------------------------
+
+
+def cpu(**quota: str) -> dict[str, Any]:
+    return {"extra_specs": {f"quota:cpu_{name}": value for name, value in quota.items()}}
+
+
+def test_a_flavor_says_how_much_of_the_processors() -> None:
+    assert processor_time.of_flavor({}) == processor_time.UNLIMITED
+    assert processor_time.of_flavor(cpu(quota="-1")) == processor_time.UNLIMITED
+    assert processor_time.of_flavor(cpu(shares="512", quota="10000")) == (512, 100_000, 10_000)
+    assert processor_time.of_flavor(cpu(period="20000", quota="10000")) == (None, 20_000, 10_000)
+
+
+@pytest.mark.parametrize(
+    ("quota", "says"),
+    [
+        ({"shares": "much"}, "quota:cpu_shares: 'much' is not a whole number"),
+        ({"shares": "-2"}, "quota:cpu_shares: -2 is less than 0"),
+        ({"period": "999"}, "quota:cpu_period: 999 is not from 1000 to 1000000"),
+        ({"quota": "10"}, "quota:cpu_quota: 10 is less than 1000"),
+    ],
+)
+def test_processor_time_that_cannot_be_is_refused(quota: dict[str, str], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        processor_time.of_flavor(cpu(**quota))
+
+
+@pytest.mark.parametrize(
+    ("files", "holds"),
+    [
+        (
+            ("cpu.cfs_period_us", "cpu.cfs_quota_us", "cpu.shares"),
+            {"cpu.cfs_period_us": "50000", "cpu.cfs_quota_us": "40000", "cpu.shares": "20000"},
+        ),
+        (("cpu.max", "cpu.weight"), {"cpu.max": "40000 50000", "cpu.weight": "10000"}),
+    ],
+    ids=["version 1", "version 2"],
+)
+def test_a_group_of_either_version_is_held(tmp_path: Path, files: tuple[str, ...], holds: dict[str, str]) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    processor_time.limit(tmp_path, processor_time.ProcessorTime(20_000, 50_000, 20_000), 2)
+    assert {name: (tmp_path / name).read_text() for name in files} == holds
+    assert {file.name for file in tmp_path.iterdir()} == set(files)
+    cgroups.limit(tmp_path, memory_mb=64, vcpus=2)  # a container has its processors' time at most
+    assert (tmp_path / files[0]).read_text() in ("100000", "200000 100000")
+
+
+def _groups_can_be_made() -> bool:
+    return os.geteuid() == 0 and any(group.parent.parent.is_dir() for group in cgroups.groups("probe"))
+
+
+@pytest.mark.root
+@needs_qemu
+@pytest.mark.skipif(not _groups_can_be_made(), reason="control groups need root and a mounted hierarchy")
+def test_qemu_is_in_a_group_of_its_own_while_it_is_there(host: QemuHypervisor, tmp_path: Path) -> None:
+    root = a_volume(tmp_path, "root-volume")
+    disk = Disk(root.volume_id, "/dev/vda", root.connection, boot_index=0)
+    made = a_guest(None, volumes=[disk], flavor={"vcpus": 2, **cpu(quota="20000", shares="300")})
+    host.spawn(made)
+    try:
+        pid = processes.pid_of(host.host.folders.of(made.id))
+        [group] = [one for one in cgroups.groups(made.id) if (one / "cgroup.procs").exists()]
+        assert (group / "cgroup.procs").read_text().split() == [str(pid)]
+        quota = (group / "cpu.max") if (group / "cpu.max").exists() else (group / "cpu.cfs_quota_us")
+        assert quota.read_text().split()[0] == "40000"
+    finally:
+        host.destroy(made.id)
+    assert not any(one.exists() for one in cgroups.groups(made.id))

@@ -109,9 +109,7 @@ def test_a_card_has_a_queue_for_each_processor_where_that_is_asked_for(host: Hos
         ({"hw_vif_multiqueue_enabled": "no"}, 1),
     ],
 )
-def test_only_virtio_cards_have_queues_within_the_hosts_bounds(
-    host: Host, wishes: dict[str, str], queues: int
-) -> None:
+def test_only_virtio_cards_have_queues_within_the_hosts_bounds(host: Host, wishes: dict[str, str], queues: int) -> None:
     config = msgspec.structs.replace(host.config, most_queues=3)
     guest = a_guest(None, wishes, flavor={"vcpus": 4})
     assert machine.choose(guest, config)["queues"] == queues

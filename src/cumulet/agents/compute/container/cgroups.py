@@ -1,4 +1,7 @@
-"""What a container may use: memory, processors, processes, devices. Version 1 or 2, whichever the host has."""
+"""What a container may use: memory, processors, processes, devices; a virtual machine's processor time.
+
+Version 1 or 2, whichever the host has.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from cumulet.agents.compute import processor_time
+from cumulet.agents.compute.processor_time import ProcessorTime
+
 _ROOT: Final = Path("/sys/fs/cgroup")
 _PARENT: Final = "cumulet"
 _CPUS: Final = "cpuset.cpus"
-_PERIOD: Final = 100_000  # microseconds
 _PROCESSES: Final = 4096
 _KINDS: Final = ("memory", "cpu", "pids", "freezer", "cpuset", "devices")
 _DEVICES: Final = ("c 1:3 rw", "c 1:5 rw", "c 1:7 rw", "c 1:8 rw", "c 1:9 rw", "c 5:0 rw", "c 5:1 rw", "c 5:2 rw")
@@ -27,21 +32,47 @@ def groups(name: str) -> list[Path]:
     return [_ROOT / kind / _PARENT / name for kind in _KINDS if (_ROOT / kind).is_dir()]
 
 
-def make(name: str, *, memory_mb: int, processors: Sequence[int], vcpus: int, pid: int) -> None:
+def make(
+    name: str,
+    *,
+    memory_mb: int,
+    processors: Sequence[int],
+    vcpus: int,
+    pid: int,
+    time: ProcessorTime = processor_time.UNLIMITED,
+) -> None:
     """Have the groups, with these limits, and the process (with all that it starts from now on) in them."""
     for group in groups(name):
         group.mkdir(parents=True, exist_ok=True)
-        if (_ROOT / "cgroup.controllers").exists():
-            for above in (_ROOT, group.parent):
-                with contextlib.suppress(OSError):
-                    (above / "cgroup.subtree_control").write_text("+memory +cpu +pids +cpuset")
-        limit(group, memory_mb=memory_mb, vcpus=vcpus)
+        _pass_on(group, "+memory +cpu +pids +cpuset")
+        limit(group, memory_mb=memory_mb, vcpus=vcpus, time=time)
         _pin(group, processors)
         if (group / "devices.deny").exists():
             (group / "devices.deny").write_text("a")
             for line in (*_DEVICES, _TERMINALS):
                 (group / "devices.allow").write_text(line)
         (group / "cgroup.procs").write_text(str(pid))
+
+
+def hold(name: str, time: ProcessorTime, *, vcpus: int, pid: int) -> None:
+    """Have a process, with all its threads, in a group that limits nothing but processor time. Raises ValueError on a
+    host that cannot."""
+    group = _group_of(name, "cpu")
+    if group is None:
+        raise ValueError("the flavor limits processor time (quota:cpu_…), and this host has no control groups for it")
+    group.mkdir(parents=True, exist_ok=True)
+    _pass_on(group, "+cpu")
+    processor_time.limit(group, time, vcpus)
+    (group / "cgroup.procs").write_text(str(pid))
+
+
+def _pass_on(group: Path, kinds: str) -> None:
+    """Have the groups above let this one limit these (version 2)."""
+    if not (_ROOT / "cgroup.controllers").exists():
+        return
+    for above in (_ROOT, group.parent):
+        with contextlib.suppress(OSError):
+            (above / "cgroup.subtree_control").write_text(kinds)
 
 
 def choose_processors(name: str, vcpus: int) -> list[int]:
@@ -56,7 +87,7 @@ def choose_processors(name: str, vcpus: int) -> list[int]:
 
 
 def _pinned(but: str) -> Iterator[list[int]]:
-    group = _processors_group(but)
+    group = _group_of(but, "cpuset")
     if group is None:
         return
     for other in group.parent.glob(f"*/{_CPUS}"):
@@ -65,8 +96,9 @@ def _pinned(but: str) -> Iterator[list[int]]:
                 yield _numbers(other.read_text())
 
 
-def _processors_group(name: str) -> Path | None:
-    return next((one for one in groups(name) if "cpuset" in one.parts or (_ROOT / "cgroup.controllers").exists()), None)
+def _group_of(name: str, kind: str) -> Path | None:
+    """The one that limits this; in version 2 there is only one."""
+    return next((one for one in groups(name) if kind in one.parts or (_ROOT / "cgroup.controllers").exists()), None)
 
 
 def _numbers(text: str) -> list[int]:
@@ -114,18 +146,15 @@ def memory_file(name: str) -> Path:
     return _ROOT / "memory" / _PARENT / name / "memory.usage_in_bytes"
 
 
-def limit(group: Path, *, memory_mb: int, vcpus: int) -> None:
-    memory, quota = str(memory_mb << 20), vcpus * _PERIOD
-    values = {
-        "memory.limit_in_bytes": memory,
-        "memory.max": memory,
-        "cpu.cfs_quota_us": str(quota),
-        "cpu.max": f"{quota} {_PERIOD}",
-        "pids.max": str(_PROCESSES),
-    }
+def limit(group: Path, *, memory_mb: int, vcpus: int, time: ProcessorTime = processor_time.UNLIMITED) -> None:
+    """Never more processor time than its processors have, whatever a flavor allows."""
+    memory = str(memory_mb << 20)
+    values = {"memory.limit_in_bytes": memory, "memory.max": memory, "pids.max": str(_PROCESSES)}
     for name, value in values.items():
         if (group / name).exists():
             (group / name).write_text(value)
+    quota = min(time.quota_us or time.period_us, time.period_us)
+    processor_time.limit(group, time._replace(quota_us=quota), vcpus)
 
 
 def freeze(name: str, frozen: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from cumulet.agents.compute import processor_time
 from cumulet.agents.compute.container import cards, cgroups, devices, loops, processes, view
 from cumulet.agents.compute.folders import Record, boot_id
 from cumulet.agents.compute.qemu import volumes
@@ -63,7 +64,7 @@ def _begin(host: Host, record: Record, directory: Path) -> None:
 
 def _start(directory: Path, record: Record, namespace: str | None) -> None:
     flavor = record.guest.flavor
-    memory_mb, vcpus = int(flavor["ram"]), int(flavor["vcpus"])
+    memory_mb, vcpus, time = int(flavor["ram"]), int(flavor["vcpus"]), processor_time.of_flavor(flavor)
     for drive in record.drives:
         devices.plug(directory, drive, namespace)
     disks = devices.shown(directory, record)
@@ -84,7 +85,7 @@ def _start(directory: Path, record: Record, namespace: str | None) -> None:
     (directory / "container.json").write_bytes(msgspec.json.encode(wanted))
     keeper = processes.launch(directory)
     try:
-        cgroups.make(record.id, memory_mb=memory_mb, processors=processors, vcpus=vcpus, pid=keeper.pid)
+        cgroups.make(record.id, memory_mb=memory_mb, processors=processors, vcpus=vcpus, pid=keeper.pid, time=time)
         for minor, what in devices.allowed(disks).items():
             cgroups.allow(record.id, loops.MAJOR, minor, what)
         for card in record.cards:

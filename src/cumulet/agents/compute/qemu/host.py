@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cumulet.agents.compute import taps
 from cumulet.agents.compute.config import HostConfig
+from cumulet.agents.compute.container import cgroups
 from cumulet.agents.compute.folders import Folders, Record
 from cumulet.agents.compute.images import ImageCache
 
@@ -22,5 +23,7 @@ class Host:
             taps.ensure(self.config.host_namespace, card.port_id, card.mtu, queues=card.queues)
 
     def unplug(self, record: Record) -> None:
+        """Once it is not there any more: nothing of it is left outside of its directory."""
         for card in record.cards:
             taps.remove(self.config.host_namespace, card.port_id)
+        cgroups.remove(record.id)

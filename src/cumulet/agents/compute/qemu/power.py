@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from cumulet.agents.compute import unix
+from cumulet.agents.compute import processor_time, unix
+from cumulet.agents.compute.container import cgroups
 from cumulet.agents.compute.folders import Record, boot_id
 from cumulet.agents.compute.qemu import command, devices, placement, processes, tpm, transfer, volumes
 from cumulet.agents.compute.qemu.host import Host
@@ -216,6 +217,18 @@ def _launch(host: Host, record: Record, arguments: Sequence[str], *, pass_fds: S
     tpm.bury()
     tpm.start(directory, record.machine.get("tpm") or {})
     processes.start(directory, arguments, host.config.host_namespace, pass_fds=pass_fds)
+    try:
+        _hold(record, directory, processors)
+    except BaseException:
+        processes.kill(directory)
+        raise
+
+
+def _hold(record: Record, directory: Path, processors: list[int]) -> None:
+    """To what its flavor and its volumes say it may have of the host."""
+    time, pid = processor_time.of_flavor(record.guest.flavor), processes.pid_of(directory)
+    if time != processor_time.UNLIMITED and pid is not None:
+        cgroups.hold(record.id, time, vcpus=int(record.guest.flavor["vcpus"]), pid=pid)
     limited = [drive for drive in record.drives if drive.limits]
     if not processors and not limited:
         return
