@@ -6,6 +6,7 @@ Source: Image API v2 (images, image data).
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -18,10 +19,16 @@ from cumulet.kernel.client import Session, Unreachable
 
 _PIECE = 1 << 20
 _IDLE_S = 60.0
+_PATIENCE_S = 30.0
+_AGAIN_S = 0.5
 
 
 class ImageError(RuntimeError):
     """An image that cannot be had, or is not what it says."""
+
+
+class _Away(ImageError):
+    """Nobody answered, or with an error of the service's own: what is started again or overloaded does so."""
 
 
 class ImageService(Protocol):
@@ -59,15 +66,25 @@ class Glance:
         return shown
 
     def read(self, image_id: str) -> Iterator[bytes]:
-        answer = self._request("GET", image_id, "/file", preload_content=False)
-        try:
-            if answer.status == 204:
-                raise ImageError(f"Image {image_id} has no data.")
-            yield from answer.stream(_PIECE)
-        except urllib3.exceptions.HTTPError as error:
-            raise ImageError(f"Image {image_id} broke off: {error}") from None
-        finally:
-            answer.release_conn()
+        """A download that breaks off goes on where it was, as long as each connection brings more."""
+        done = before = 0
+        while True:
+            answer = self._request("GET", image_id, "/file", preload_content=False, begin=done)
+            try:
+                if answer.status == 204:
+                    raise ImageError(f"Image {image_id} has no data.")
+                if done and answer.status != 206:
+                    raise ImageError(f"Image {image_id} broke off, and the rest cannot be had alone.")
+                for piece in answer.stream(_PIECE):
+                    done += len(piece)
+                    yield piece
+                return
+            except urllib3.exceptions.HTTPError as error:
+                if done == before:
+                    raise ImageError(f"Image {image_id} broke off: {error}") from None
+                before = done
+            finally:
+                answer.release_conn()
 
     def write(self, image_id: str, file: Path, *, disk_format: str) -> None:
         shown = self.show(image_id)
@@ -91,15 +108,27 @@ class Glance:
             content_type="application/openstack-images-v2.1-json-patch",
         )
 
-    def _request(
+    def _request(self, method: str, image_id: str, tail: str = "", **rest: Any) -> urllib3.BaseHTTPResponse:
+        """Asked again for a while where Image is away; not with a file, of which a part may have been taken."""
+        until = time.monotonic() + (0.0 if hasattr(rest.get("body"), "read") else _PATIENCE_S)
+        while True:
+            try:
+                return self._ask(method, image_id, tail, **rest)
+            except _Away:
+                if time.monotonic() + _AGAIN_S > until:
+                    raise
+            time.sleep(_AGAIN_S)
+
+    def _ask(
         self,
         method: str,
         image_id: str,
-        tail: str = "",
+        tail: str,
         *,
         body: bytes | IO[bytes] | None = None,
         content_type: str | None = None,
         preload_content: bool = True,
+        begin: int = 0,
     ) -> urllib3.BaseHTTPResponse:
         path = f"/v2/images/{quote(image_id, safe='')}{tail}"
         try:
@@ -107,6 +136,8 @@ class Glance:
                 headers = {"X-Auth-Token": self._session.token()}
                 if content_type:
                     headers["Content-Type"] = content_type
+                if begin:
+                    headers["Range"] = f"bytes={begin}-"
                 url = self._session.endpoint("image") + path
                 answer = self._pool.request(
                     method,
@@ -120,10 +151,13 @@ class Glance:
                 if answer.status != 401 or attempt == 2 or hasattr(body, "read"):
                     break
                 self._session.forget()
-        except (urllib3.exceptions.HTTPError, Unreachable, LookupError) as error:
+        except LookupError as error:
             raise ImageError(f"The image service does not answer: {error}") from None
+        except (urllib3.exceptions.HTTPError, Unreachable) as error:
+            raise _Away(f"The image service does not answer: {error}") from None
         if answer.status == 404:
             raise ImageError(f"Image {image_id} could not be found.")
         if answer.status >= 300:
-            raise ImageError(f"The image service answered {answer.status} to {method} of image {image_id}.")
+            kind = _Away if answer.status >= 500 else ImageError
+            raise kind(f"The image service answered {answer.status} to {method} of image {image_id}.")
         return answer
