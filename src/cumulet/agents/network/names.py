@@ -21,10 +21,6 @@ ROUTER_INTERFACE_OWNERS = frozenset(
         "network:router_centralized_snat",
     }
 )
-ROUTER_OWNERS = ROUTER_INTERFACE_OWNERS | {GATEWAY_OWNER, HA_OWNER}
-# Ports that this agent itself plugs into a namespace of its own. Any other owner, whatever it calls itself, is a
-# guest and is filtered: a user who writes "network:something" into device_owner gains nothing.
-INFRASTRUCTURE_OWNERS = ROUTER_OWNERS | {DHCP_OWNER}
 
 DHCP_NAMESPACE = "qdhcp-"
 ROUTER_NAMESPACE = "qrouter-"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from cumulet.agents.network import names
 from cumulet.agents.network.planning.plans import DevicePlan, DhcpPlan, PortFilter, RouterPlan
@@ -29,49 +29,34 @@ def inner_ends(view: View, dhcp: Iterable[DhcpPlan], routers: Iterable[RouterPla
 
 
 def plan_device(view: View, inner: InnerEnds, port: Port) -> DevicePlan:
+    """A port's device: one end of a veth pair, a sub-port's VLAN, or what the hypervisor plugs itself.
+
+    Raises Unplannable.
+    """
     network = view.network(port.network_id)
-    name, bridge = names.tap(port.id), view.bridge_name(network.id) or ""
-    if port.id in inner:
-        namespace, peer = inner[port.id]
-        return DevicePlan(
-            name=name,
-            port_id=port.id,
-            bridge=bridge,
-            mtu=network.mtu,
-            mac=port.mac_address,
-            kind="veth",
-            up=port.admin_state_up,
-            namespace=namespace,
-            peer=peer,
-        )
-    if port.trunk_port is not None:
-        return DevicePlan(
-            name=name,
-            port_id=port.id,
-            bridge=bridge,
-            mtu=network.mtu,
-            mac=port.mac_address,
-            kind="vlan",
-            up=port.admin_state_up,
-            parent=names.tap(port.trunk_port),
-            vlan=port.vlan,
-        )
-    if port.plug == "veth" and port.peer_name is None:
-        raise Unplannable("a port plugged as veth needs a peer_name")
-    return DevicePlan(
-        name=name,
+    device = partial(
+        DevicePlan,
+        name=names.tap(port.id),
         port_id=port.id,
-        bridge=bridge,
+        bridge=view.bridge_name(network.id) or "",
         mtu=network.mtu,
         mac=port.mac_address,
-        kind=port.plug,
         up=port.admin_state_up,
-        namespace=port.peer_namespace if port.plug == "veth" else None,
-        peer=port.peer_name if port.plug == "veth" else None,
     )
+    if port.id in inner:
+        namespace, peer = inner[port.id]
+        return device(kind="veth", namespace=namespace, peer=peer)
+    if port.trunk_port is not None:
+        return device(kind="vlan", parent=names.tap(port.trunk_port), vlan=port.vlan)
+    if port.plug != "veth":
+        return device(kind=port.plug)
+    if port.peer_name is None:
+        raise Unplannable("a port plugged as veth needs a peer_name")
+    return device(kind="veth", namespace=port.peer_namespace, peer=port.peer_name)
 
 
 def plan_filter(view: View, inner: InnerEnds, port: Port) -> PortFilter:
+    """What may pass a port. A security group that is not known here is told in `view.notes`."""
     device, bridge = names.tap(port.id), view.bridge_name(port.network_id) or ""
     if port.id in inner:
         return PortFilter(device=device, port_id=port.id, bridge=bridge, mode="trusted")

@@ -7,7 +7,6 @@ from cumulet.agents.network.netlink import Batch
 from cumulet.agents.network.planning.plans import VxlanUplink
 
 ANY_MAC = "00:00:00:00:00:00"
-HEADROOM = 50  # bytes that VXLAN adds over IPv4
 
 
 def entries_of(uplink: VxlanUplink) -> frozenset[tuple[str, str]]:
