@@ -30,12 +30,15 @@ class ImageService:
 
     def __init__(self) -> None:
         self.data: dict[str, bytes] = {}
+        self.away = 0
+        """How many downloads more are answered with 503."""
         service = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 data = service.data.get(self.path.split("/")[3], b"")
-                self.send_response(200 if self.headers["X-Auth-Token"] == "token" else 401)
+                is_away, service.away = service.away > 0, service.away - 1
+                self.send_response(503 if is_away else 200 if self.headers["X-Auth-Token"] == "token" else 401)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
@@ -152,6 +155,19 @@ def _too_large(data: bytes, tmp_path: Path) -> tuple[bytes, str, dict[str, Any]]
     large = tmp_path / "large"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", large, "2G"], check=True)
     return large.read_bytes(), "qcow2", {}
+
+
+def test_an_image_service_that_is_started_again_is_waited_for(
+    hosts: Hosts, images: ImageService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cumulet.agents.volume.images._PAUSE_S", 0.0)
+    images.away = 3
+    image = images.image(pattern("image", 1 << 20), "raw")
+    made = hosts.ask(("node1", "file"), "from_image", volume={"id": A, "size_gb": 1}, image=image)
+    assert made["image_virtual_size"] == 1 << 20
+    images.away = 1000
+    with pytest.raises(RemoteError, match="503"):
+        hosts.ask(("node1", "file"), "from_image", volume={"id": B, "size_gb": 1}, image=image)
 
 
 @pytest.mark.parametrize("change", [_altered, _another_format, _backing_file, _too_large])

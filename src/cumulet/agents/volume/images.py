@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 
 GIB: Final = 1 << 30
 _PIECE: Final = 1 << 20
-_TRIES: Final = 3
+_TRIES: Final = 6
+_PAUSE_S: Final = 1.0  # after the first try, and longer by as much after each
 _PLAIN: Final = frozenset({"raw", "ami", "ari", "aki", "iso"})
 """Formats that are the disk's bytes as they are."""
 _QEMU: Final = {"qcow2": "qcow2", "vmdk": "vmdk", "vdi": "vdi", "vhd": "vpc", "vhdx": "vhdx", "ploop": "parallels"}
@@ -75,7 +76,7 @@ class Images:
                 if attempt == _TRIES:
                     raise Refused(f"Image {image.id} could not be downloaded: {error}") from None
                 log.info("downloading image %s again: %s", image.id, error)
-                time.sleep(attempt)
+                time.sleep(attempt * _PAUSE_S)
         return None
 
     def _download_once(self, image: Image, file: Path) -> None:
@@ -87,6 +88,8 @@ class Images:
         try:
             if answer.status == 204:
                 raise BadImage(f"Image {image.id} has no data.")
+            if answer.status >= 500:  # away, or being started again
+                raise urllib3.exceptions.HTTPError(f"Image answered with {answer.status}")
             if answer.status != 200:
                 raise BadImage(f"Image answered with {answer.status} when asked for image {image.id}.")
             with file.open("wb") as out:
