@@ -187,6 +187,3 @@ def path_matches(pattern: str, path: str) -> bool:
         if not fnmatchcase(given[index], part):
             return False
     return len(wanted) == len(given)
-
-
-AuthenticatorFactory = Callable[[tuple[str, ...]], TokenAuthenticator]

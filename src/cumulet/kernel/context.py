@@ -41,10 +41,6 @@ class Context(msgspec.Struct, kw_only=True):
     token: dict[str, Any] | None = None
 
     @property
-    def is_authenticated(self) -> bool:
-        return self.user_id is not None
-
-    @property
     def is_admin(self) -> bool:
         return "admin" in self.roles
 

@@ -95,9 +95,5 @@ class NotImplementedHere(ApiError):
     status = 501
 
 
-class BadGateway(ApiError):
-    status = 502
-
-
 class ServiceUnavailable(ApiError):
     status = 503

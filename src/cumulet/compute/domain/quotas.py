@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from cumulet.compute.service import Compute
-from cumulet.compute.tables import key_pairs, quota_classes, quotas, server_groups, servers
+from cumulet.compute.tables import quota_classes, quotas, server_groups, servers
 from cumulet.kernel.errors import BadRequest, Forbidden
 
 OPTIONS: Final = {
@@ -129,8 +129,3 @@ def set_class(compute: Compute, name: str, changes: dict[str, int]) -> dict[str,
             connection.execute(sa.delete(quota_classes).where(same))
             connection.execute(sa.insert(quota_classes).values(class_name=name, resource=resource, limit=limit))
         return class_limits(compute, connection, name)
-
-
-def key_pairs_of(connection: Connection, user_id: str) -> int:
-    query = sa.select(sa.func.count()).select_from(key_pairs).where(key_pairs.c.user_id == user_id)
-    return int(connection.execute(query).scalar_one())

@@ -209,14 +209,3 @@ def delete(identity: Identity, credential_id: str) -> None:
         if connection.execute(gone).rowcount == 0:
             raise not_found(KIND, credential_id)
         generations.bump(connection)
-
-
-def delete_of(connection: Connection, user_id: str, project_id: str | None = None) -> None:
-    """Delete a user's credentials, on one project or all, in the transaction of the change that is the reason.
-
-    The caller bumps the generation.
-    """
-    gone = sa.delete(application_credentials).where(application_credentials.c.user_id == user_id)
-    if project_id is not None:
-        gone = gone.where(application_credentials.c.project_id == project_id)
-    connection.execute(gone)

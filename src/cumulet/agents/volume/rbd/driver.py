@@ -158,15 +158,6 @@ class RbdDriver:
             self._images.drop(name, moment)
         return there != moments
 
-    def _discard(self, name: str) -> None:
-        """Remove an image that nobody needs, then those of deleted volumes that were kept for its sake."""
-        image: Image | None = self._images.find(name)
-        while image is not None and self._images.remove(name, image.size_gb):
-            parent = image.parent
-            if parent is None or parent.pool != self._options.pool or not parent.image.startswith("deleted-"):
-                return
-            name, image = parent.image, self._images.find(parent.image)
-
     def extend(self, volume_id: str, size_gb: int, key: str | None = None) -> Extended:
         name = f"volume-{volume_id}"
         image = self._images.grow(name, size_gb)
