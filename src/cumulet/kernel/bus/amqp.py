@@ -5,6 +5,7 @@ Each host has a queue (a quorum queue where the broker has them), each calling p
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 from cumulet.kernel.bus.amqp_link import LINK_ERRORS, Brokers, Publishers
 from cumulet.kernel.bus.amqp_replies import ReplyQueue, Waiter
+from cumulet.kernel.bus.amqp_signs import SIGN, SILENT_S
 from cumulet.kernel.bus.contract import CALL_TIMEOUT_S, CAST_LIFE_S, Method
 from cumulet.kernel.bus.errors import CallTimeout, HostUnreachable
 from cumulet.kernel.bus.transport_url import parse_transport_url
@@ -27,6 +29,8 @@ from cumulet.kernel.bus.wire import (
     value_of,
 )
 from cumulet.kernel.context import Context
+
+log = logging.getLogger(__name__)
 
 _LOOK_S = 1.0
 _AGAIN_S = 0.2
@@ -67,7 +71,11 @@ class AmqpBus:
             self._replies.forget(waiter)
 
     def _exchange(self, request: Request, waiter: Waiter, timeout_s: float) -> bytes:
-        """Send the request, again whenever the connection for replies is a new one, until its reply is there."""
+        """Send the request until its reply is there.
+
+        It is sent again when the connection for replies is a new one, and when nobody seems to hold it any more: its
+        server died and another one is there already. Who has it after all answers it from memory.
+        """
         deadline = time.monotonic() + timeout_s
         sent_in = 0  # the generation of the reply queue in which the request was sent last
         absent_since: float | None = None
@@ -88,8 +96,11 @@ class AmqpBus:
             if waiter.arrived.wait(min(_LOOK_S if present else _AGAIN_S, max(0.0, deadline - time.monotonic()))):
                 assert waiter.data is not None
                 return waiter.data
-            if present and self._is_served(request.host):
+            if present and self._is_served(request.host, waiter):
                 absent_since = None
+                if time.monotonic() - waiter.heard_of >= SILENT_S:
+                    log.warning("%s at %s is asked for again: nobody holds it", request.method, request.host)
+                    sent_in = 0
                 continue
             absent_since = absent_since or time.monotonic()
             patience_s = _BACK_S if self._replies.is_new() else _ABSENT_S if sent_in else 0.0
@@ -105,6 +116,7 @@ class AmqpBus:
         False when there is no queue for its host, None when no broker took it.
         """
         request.timeout_s = max(0.001, deadline - time.monotonic())
+        waiter.heard_of = time.monotonic()
         try:
             return self._publishers.publish(
                 encode(request),
@@ -114,17 +126,21 @@ class AmqpBus:
                 until=min(deadline, time.monotonic() + _SEND_S),
                 correlation_id=waiter.correlation,
                 reply_to=self._replies.name,
+                type=SIGN,
             )
         except LINK_ERRORS:
             return None
 
-    def _is_served(self, host: str) -> bool:
+    def _is_served(self, host: str, waiter: Waiter) -> bool:
         """Whether somebody takes messages for the host. A broken connection is no proof of the contrary."""
         try:
             with self._publishers.one() as publisher:
-                return publisher.consumers(self._queue(host)) > 0
+                consumers, waiting = publisher.look_at(self._queue(host))
         except LINK_ERRORS:
             return True
+        if waiting:
+            waiter.heard_of = time.monotonic()  # the request may be among them
+        return consumers > 0
 
     def cast(
         self, host: str, method: str, args: Mapping[str, Any] | None = None, *, ctx: Context | None = None

@@ -137,13 +137,14 @@ class Publisher:
         )
         return not self._returned
 
-    def consumers(self, queue: str) -> int:
-        """How many processes take messages from the queue; 0 also when there is no such queue."""
+    def look_at(self, queue: str) -> tuple[int, int]:
+        """How many processes take messages from the queue, and how many wait in it; none where there is no queue."""
         channel = self.connection.channel()
         try:
-            return int(channel.queue_declare(queue=queue, passive=True).consumer_count)
+            seen = channel.queue_declare(queue=queue, passive=True)
+            return int(seen.consumer_count), int(seen.message_count)
         except amqp.NotFound:
-            return 0
+            return 0, 0
         finally:
             with contextlib.suppress(*LINK_ERRORS):
                 channel.close()

@@ -11,6 +11,7 @@ from typing import Any
 from kombu import Connection, Consumer, Queue
 
 from cumulet.kernel.bus.amqp_link import HEARTBEAT_S, LINK_ERRORS, Brokers, discard, pauses, release
+from cumulet.kernel.bus.amqp_signs import SIGN
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,8 @@ class Waiter:
         self.correlation = uuid.uuid4().hex
         self.data: bytes | None = None
         self.arrived = threading.Event()
+        self.heard_of = 0.0
+        """When the request was sent or its server gave a sign of life, by time.monotonic()."""
 
 
 class ReplyQueue:
@@ -104,8 +107,15 @@ class ReplyQueue:
                     checked = time.monotonic()
 
     def _arrived(self, message: Any) -> None:
+        correlation = message.properties.get("correlation_id")
+        if message.properties.get("type") == SIGN:
+            with self._lock:
+                waiter = self._waiting.get(correlation)
+            if waiter is not None:
+                waiter.heard_of = time.monotonic()
+            return
         with self._lock:
-            waiter = self._waiting.pop(message.properties.get("correlation_id"), None)
+            waiter = self._waiting.pop(correlation, None)
         if waiter is not None:
             waiter.data = bytes(message.body)
             waiter.arrived.set()

@@ -1,8 +1,8 @@
 """The carrier of many machines, serving side.
 
 A message is acknowledged when its method starts, not when it ends: what was interrupted by a crash is repeated by
-its caller, who knows whether it is still wanted, and never by the broker, which would hand a request that kills its
-server to the next one. What has not started waits in the broker, where its time runs out.
+its caller, who misses the signs of life and knows whether it is still wanted, and never by the broker, which would hand
+a request that kills its server to the next one. What has not started waits in the broker, where its time runs out.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from cumulet.kernel.bus.amqp_link import (
     release,
     wait_at_most,
 )
+from cumulet.kernel.bus.amqp_signs import Held, Signs
 from cumulet.kernel.bus.contract import Method
 from cumulet.kernel.bus.responder import Responder
 from cumulet.kernel.bus.wire import CALL, Request, decode_request
@@ -67,13 +68,15 @@ class AmqpServer:
         self._responder = Responder(hosts, methods)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="bus-serve")
         self._slots = threading.Semaphore(_THREADS)
-        self._arrived: collections.deque[tuple[float, Any]] = collections.deque()
+        self._signs = Signs(publishers)
+        self._arrived: collections.deque[tuple[float, Any, Held | None]] = collections.deque()
         self._quorum = True
         self._silent: collections.Counter[str] = collections.Counter()
 
     def run(self, stop: threading.Event, ready: threading.Event | None) -> None:
         pause = pauses()
         complained = False
+        threading.Thread(target=self._signs.run, args=(stop,), name="bus-signs", daemon=True).start()
         while not stop.is_set():
             connection: Connection | None = None
             consuming = threading.Event()
@@ -89,7 +92,7 @@ class AmqpServer:
                 if consuming.is_set():
                     pause = pauses()
             finally:
-                self._arrived.clear()  # not acknowledged: the broker delivers it again
+                self._forget_arrived()
                 if connection is not None:
                     discard(connection)
             stop.wait(next(pause))
@@ -161,21 +164,27 @@ class AmqpServer:
             connection.channel().queue_declare(queue=name, passive=True)
 
     def _on_message(self, message: Any) -> None:
-        self._arrived.append((time.monotonic(), message))
+        self._arrived.append((time.monotonic(), message, self._signs.hold(message.properties)))
         self._start_arrived()
+
+    def _forget_arrived(self) -> None:
+        """What did not start: it is not acknowledged, so the broker delivers it again."""
+        while self._arrived:
+            self._signs.let_go(self._arrived.popleft()[2])
 
     def _start_arrived(self) -> None:
         """Start as much of what has arrived as there are free threads. In the connection's thread only."""
         while self._arrived and self._slots.acquire(blocking=False):
-            received, message = self._arrived.popleft()
+            received, message, held = self._arrived.popleft()
             try:
                 message.ack()
-                self._threads.submit(self._answer, received, message.body, message.properties)
+                self._threads.submit(self._answer, received, message.body, message.properties, held)
             except BaseException:
+                self._signs.let_go(held)
                 self._slots.release()
                 raise
 
-    def _answer(self, received: float, body: Any, properties: dict[str, Any]) -> None:
+    def _answer(self, received: float, body: Any, properties: dict[str, Any], held: Held | None) -> None:
         try:
             request = decode_request(body.encode() if isinstance(body, str) else body)
             if request.kind != CALL:
@@ -189,6 +198,7 @@ class AmqpServer:
         except Exception:
             log.exception("a message could not be answered")
         finally:
+            self._signs.let_go(held)
             self._slots.release()
 
     def _reply(self, request: Request, received: float, reply: bytes, properties: dict[str, Any]) -> None:
