@@ -18,6 +18,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pymysql
 import pytest
@@ -107,8 +108,13 @@ class MariaDb:
             return False  # the accounts are not there yet
         return True
 
+    def connect(self, name: str | None = None) -> pymysql.Connection[Any]:
+        return pymysql.connect(
+            host="127.0.0.1", port=self._port, user="cumulet", password="secret", database=name, charset="utf8mb4"
+        )
+
     def _execute(self, statement: str) -> None:
-        with pymysql.connect(host="127.0.0.1", port=self._port, user="cumulet", password="secret") as connection:
+        with self.connect() as connection:
             connection.cursor().execute(statement)
 
     def create(self, name: str) -> str:
@@ -165,6 +171,13 @@ class PostgreSql:
 
     def create(self, name: str) -> str:
         self._execute(f"CREATE DATABASE {name}")
+        return self._url(name)
+
+    def copy(self, template: str, name: str) -> str:
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self._url(name)
+
+    def _url(self, name: str) -> str:
         return f"postgresql+psycopg://cumulet@127.0.0.1:{self._port}/{name}"
 
     def drop(self, name: str) -> None:
@@ -183,6 +196,14 @@ class SqliteFiles:
 
     def create(self, name: str) -> str:
         return f"sqlite:///{self.directory}/{name}/db.sqlite"
+
+    def copy(self, template: str, name: str) -> str:
+        """`template` is in use by nobody, so that all it holds is in its one file."""
+        log = self.directory / template / "db.sqlite-wal"
+        assert not log.exists() or log.stat().st_size == 0, f"{template} is in use"
+        (self.directory / name).mkdir()
+        shutil.copyfile(self.directory / template / "db.sqlite", self.directory / name / "db.sqlite")
+        return self.create(name)
 
     def drop(self, name: str) -> None:
         shutil.rmtree(self.directory / name, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Fixtures: a cloud on empty databases of each backend under test."""
+"""Fixtures: a cloud on databases of its own of each backend under test."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.compute.support import Cloud
+
+
+@pytest.fixture
+def database_urls(migrated_urls: Callable[[str], str]) -> Callable[[str], str]:
+    """Those of clouds have their tables already."""
+    return migrated_urls
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from cumulet.image import app, tables
 from cumulet.image.service import ImageService
+from cumulet.kernel import migrate
 from cumulet.kernel.auth import TokenAuthenticator
 from cumulet.kernel.client import Response, Transport
 from cumulet.kernel.context import Context
@@ -60,7 +61,7 @@ class Images:
         self.state = state
         self.env = env
         self.service: ImageService = app.build_service(env)
-        tables.metadata.create_all(self.service.db.engine)
+        migrate.upgrade(self.service.db, app.SCHEMA)
         self.wsgi: Callable[..., Iterable[bytes]] = app.build_api(self.service)
         self.client = Client(self.wsgi)
 

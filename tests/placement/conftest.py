@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,8 @@ from tests.placement.support import Api, make_placement
 
 
 @pytest.fixture
-def placement(database_url: str, tmp_path: Path) -> Iterator[Placement]:
-    made = make_placement(tmp_path, database_url)
+def placement(migrated_urls: Callable[[str], str], tmp_path: Path) -> Iterator[Placement]:
+    made = make_placement(tmp_path, migrated_urls("placement"))
     yield made
     made.db.close()
 

@@ -48,12 +48,12 @@ class PlacementMachine(RuleBasedStateMachine):
 
     providers = Bundle("providers")
     consumers = Bundle("consumers")
-    database_urls: MakeUrl
+    migrated_urls: MakeUrl
 
     @initialize()
     def start(self) -> None:
         self.directory = Path(tempfile.mkdtemp())
-        self.placement = make_placement(self.directory, type(self).database_urls("machine"))
+        self.placement = make_placement(self.directory, type(self).migrated_urls("placement"))
         self.api = Api(self.placement)
         self.model = Model()
         self.count = 0
@@ -217,8 +217,8 @@ def search_answer(body: dict[str, Any]) -> search_model.Answer:
 
 
 @pytest.mark.timeout(600)
-def test_any_sequence_of_requests(database_urls: MakeUrl, database_backend: str) -> None:
-    machine = type("Machine", (PlacementMachine,), {"database_urls": staticmethod(database_urls)})
+def test_any_sequence_of_requests(migrated_urls: MakeUrl, database_backend: str) -> None:
+    machine = type("Machine", (PlacementMachine,), {"migrated_urls": staticmethod(migrated_urls)})
     examples = 25 if database_backend == "sqlite" else 6
     case = machine.TestCase
     case.settings = settings(
