@@ -37,12 +37,29 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+_MEMORY = Path("/dev/shm")
+_MEMORY_BYTES = 4 << 30
+
+
+def _scratch_base() -> Path:
+    """Memory, where there is plenty: what tests make need not outlive the machine, and syncing it to a disk is what
+    tests of databases would wait for most. TMPDIR is heeded where it is set."""
+    with contextlib.suppress(OSError):
+        if (
+            "TMPDIR" not in os.environ
+            and os.access(_MEMORY, os.W_OK)
+            and shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES
+        ):
+            return _MEMORY
+    return Path(tempfile.gettempdir())
+
+
 def scratch_directory(name: str, account: str | None) -> Path:
     """A temporary directory that `account` owns and can reach, whatever TMPDIR says.
 
     It is removed when the tests end at the latest.
     """
-    base = Path(tempfile.gettempdir())
+    base = _scratch_base()
     if account is not None and not all(parent.stat().st_mode & 0o001 for parent in (base, *base.parents)):
         base = Path("/tmp")
     directory = Path(tempfile.mkdtemp(prefix=f"cumulet-{name}-", dir=base))
