@@ -7,22 +7,20 @@ is right; `openapi_differences` lists these places, each with its reason.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 import jsonschema
-import yaml
 
 from cumulet.kernel.client import Response
 from tests.identity.openapi_differences import DIFFERENCES, Difference
+from tests.specification import Specification
 from tests.support import Client
 
 _FORM = "application/x-www-form-urlencoded"  # what OAuth 1.0a answers with: not JSON, and not described
-SPECIFICATION = Path(__file__).parent.parent / "reference" / "identity-v3.yaml"
+SPECIFICATION = Specification("identity-v3.yaml")
 _ERROR = {
     "type": "object",
     "required": ["error"],
@@ -43,11 +41,11 @@ _ERROR = {
 class Operation:
     """One operation of the specification, with the differences put in."""
 
-    def __init__(self, method: str, path: str, described: dict[str, Any]) -> None:
+    def __init__(self, method: str, path: str) -> None:
         self.method = method
         self.path = path
         self.name = f"{method} {path}"
-        described = _resolved(described)
+        described = SPECIFICATION.described(method.lower(), path)
         self.statuses = [int(status) for status in described["responses"] if status.startswith("2")]
         success = next((described["responses"][str(status)] for status in self.statuses), {})
         schemas = {
@@ -86,7 +84,7 @@ class Operation:
 
     def problems_of_answer(self, answer: Response) -> Iterator[str]:
         if answer.status >= 400:
-            yield from _problems_of_error(self.method, answer)
+            yield from problems_of_error(self.method, answer)
             return
         if answer.status not in self.statuses:
             yield f"status {answer.status}, and not one of {self.statuses}"
@@ -99,7 +97,7 @@ class Operation:
             )
 
 
-def _problems_of_error(method: str, answer: Response) -> Iterator[str]:
+def problems_of_error(method: str, answer: Response) -> Iterator[str]:
     if method == "HEAD":
         return
     for error in _validator(_ERROR).iter_errors(answer.json()):
@@ -118,43 +116,14 @@ def _validator(schema: dict[str, Any]) -> jsonschema.Draft202012Validator:
 
 
 @cache
-def _specification() -> dict[str, Any]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    loaded: dict[str, Any] = yaml.load(SPECIFICATION.read_bytes(), Loader=loader)
-    return loaded
-
-
-def _resolved(part: Any) -> Any:
-    """A copy with every `$ref` replaced by what it means; the specification has no circles."""
-    if isinstance(part, dict):
-        if "$ref" in part:
-            found: Any = _specification()
-            for step in part["$ref"].removeprefix("#/").split("/"):
-                found = found[step]
-            return _resolved(found)
-        return {key: _resolved(value) for key, value in part.items()}
-    return [_resolved(each) for each in part] if isinstance(part, list) else part
-
-
-@cache
 def _operation(method: str, template: str) -> Operation:
-    return Operation(method, template, _specification()["paths"][template][method.lower()])
-
-
-@cache
-def _templates() -> list[tuple[re.Pattern[str], str]]:
-    """Paths, those with the fewest parameters first: `/v3/domains/config/default` is not a domain's configuration."""
-    templates = sorted(_specification()["paths"], key=lambda path: path.count("{"))
-    return [(re.compile(re.sub(r"\\\{.*?\\\}", "[^/]+", re.escape(path))), path) for path in templates]
+    return Operation(method, template)
 
 
 def operation(method: str, path: str) -> Operation | None:
     """What the specification says of a request; None if it does not know it."""
-    known = _specification()["paths"]
-    for pattern, template in _templates():
-        if pattern.fullmatch(path) and method.lower() in known[template]:
-            return _operation(method, template)
-    return None
+    template = SPECIFICATION.template(method.lower(), path)
+    return _operation(method, template) if template is not None else None
 
 
 class CheckedClient(Client):

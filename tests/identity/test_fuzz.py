@@ -19,16 +19,14 @@ from cumulet.identity import app
 from cumulet.identity.domain.bootstrap import BootstrapOptions, bootstrap
 from cumulet.identity.service import Identity
 from cumulet.kernel.ids import hex_id
+from tests.fuzzing import Requests
 from tests.identity import make
 from tests.identity.conftest import Caller, make_identity
-from tests.identity.fuzzing import METHODS, Requests
-from tests.identity.openapi import _problems_of_error, _resolved, _specification
+from tests.identity.openapi import SPECIFICATION, problems_of_error
 from tests.support import Client
 
 EXAMPLES = int(os.environ.get("CUMULET_FUZZ_EXAMPLES", "20"))
-OPERATIONS = [
-    (method, path) for path, described in _specification()["paths"].items() for method in METHODS if method in described
-]
+OPERATIONS = SPECIFICATION.operations()
 OTHER_ERRORS = ("/v3/OS-OAUTH2/token",)  # RFC 6749's own form
 
 
@@ -117,10 +115,10 @@ def world(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=[f"{method} {path}" for method, path in OPERATIONS])
 def test_an_operation_never_fails(world: World, method: str, path: str) -> None:
-    requests = Requests(method, path, _resolved(_specification()["paths"][path][method]))
+    requests = Requests(method, path, SPECIFICATION.described(method, path))
     tokens, ids = world.tokens(), world.ids()
     names = set(re.findall(r"{(.*?)}", path))
-    if method != "put" and "put" in _specification()["paths"][path] and names and names <= set(ids):
+    if method != "put" and "put" in SPECIFICATION.paths[path] and names and names <= set(ids):
         world.link(ids, path)
 
     @given(requests.of(ids, tokens), st.sampled_from([*tokens[:1] * 6, *tokens, "bad", ""]))
@@ -137,6 +135,6 @@ def test_an_operation_never_fails(world: World, method: str, path: str) -> None:
         note(f"{answer.status} {answer.body[:300]!r}")
         assert answer.status < 500
         if answer.status >= 400 and path not in OTHER_ERRORS:
-            assert not list(_problems_of_error(requests.method, answer))
+            assert not list(problems_of_error(requests.method, answer))
 
     ask()

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from tests.identity.fuzzing import JSON, METHODS, ODD_TEXT, TEXT, Requests, mostly
-from tests.image.openapi import specification
+from tests.fuzzing import JSON, ODD_TEXT, TEXT, Requests, mostly
+from tests.image.openapi import SPECIFICATION
 from tests.image.support import Images
 
 EXAMPLES = int(os.environ.get("CUMULET_FUZZ_EXAMPLES", "10"))
@@ -32,9 +32,7 @@ default_backend = fast
 allowed_hosts = [127.0.0.1]
 allowed_ports = [1]
 """
-OPERATIONS = [
-    (method, path) for path, described in specification()["paths"].items() for method in METHODS if method in described
-]
+OPERATIONS = SPECIFICATION.operations()
 TOKENS = ["member", "admin", "reader", "other", "system", "service"]
 FILTERS = [
     *("limit", "marker", "sort", "sort_key", "sort_dir", "name", "id", "status", "visibility", "owner", "tag"),
@@ -180,7 +178,7 @@ def _ascii(text: str) -> str:
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=[f"{method} {path}" for method, path in OPERATIONS])
 def test_an_operation_never_fails(world: World, method: str, path: str) -> None:
-    described = _resolved(specification()["paths"][path][method])
+    described = SPECIFICATION.described(method, path)
     described["parameters"] = [each for each in described.get("parameters", ()) if each["name"] != "Content-Type"]
     requests = ImageRequests(method, path, described)
     ids = world.ids()
@@ -203,18 +201,6 @@ def test_an_operation_never_fails(world: World, method: str, path: str) -> None:
 def _is_no_failure(status: int, body: bytes) -> bool:
     """What is there but cannot be had just now: a location that a request made, at a port where nobody answers."""
     return status == 503 and b"cannot be reached" in body
-
-
-def _resolved(part: Any) -> Any:
-    """A copy with every `$ref` replaced by what it means; the specification has no circles."""
-    if isinstance(part, dict):
-        if "$ref" in part:
-            found: Any = specification()
-            for step in part["$ref"].removeprefix("#/").split("/"):
-                found = found[step]
-            return _resolved(found)
-        return {key: _resolved(value) for key, value in part.items()}
-    return [_resolved(each) for each in part] if isinstance(part, list) else part
 
 
 def test_nothing_is_left_of_what_was_refused(world: World) -> None:

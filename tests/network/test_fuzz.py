@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from cumulet.network.domain import base
 from cumulet.network.service import Network
 from cumulet.network.tables import agents
-from tests.identity.fuzzing import Requests
-from tests.network import openapi
+from tests.fuzzing import Requests
+from tests.network.openapi import SPECIFICATION
 from tests.network.support import Api, make_network
 from tests.support import Client
 
 EXAMPLES = int(os.environ.get("CUMULET_FUZZ_EXAMPLES", "6"))
-OPERATIONS = openapi.operations()
+OPERATIONS = SPECIFICATION.operations()
 BY_SEGMENT = {
     "address-groups": "address_group_id",
     "address-scopes": "address_scope_id",
@@ -214,7 +214,7 @@ def world(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=[f"{method} {path}" for method, path in OPERATIONS])
 def test_an_operation_never_fails(world: World, method: str, path: str) -> None:
-    requests = Requests(method, path, openapi.described(method, path))
+    requests = Requests(method, path, SPECIFICATION.described(method, path))
     ids = dict(world.for_reading) if method == "get" else world.ids()
     segments = path.split("/")
     above = segments[segments.index("{id}") - 1] if "{id}" in segments else ""

@@ -8,47 +8,26 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from cumulet.placement.service import Placement
-from tests.identity.fuzzing import JSON, METHODS, TEXT, Requests, mostly
+from tests.fuzzing import JSON, TEXT, Requests, mostly
 from tests.placement.support import Api, make_placement
+from tests.specification import Specification
 
 EXAMPLES = int(os.environ.get("CUMULET_FUZZ_EXAMPLES", "10"))
-SPECIFICATION = Path(__file__).parent.parent / "reference" / "placement-v1.yaml"
+SPECIFICATION = Specification("placement-v1.yaml")
 VERSIONS = ["1.0", "1.5", "1.7", "1.8", "1.12", "1.13", "1.17", "1.19", "1.20", "1.25", "1.28", "1.30", "1.34", "1.39"]
 CLASSES = ["VCPU", "MEMORY_MB", "DISK_GB", "CUSTOM_GOLD", "CUSTOM_UNKNOWN"]
 TRAITS = ["HW_CPU_X86_AVX", "CUSTOM_SHINY", "MISC_SHARES_VIA_AGGREGATE", "CUSTOM_UNKNOWN"]
 NUMBERS = st.integers(-1, 9) | st.sampled_from([2**31 - 1, 2**31, 2**63, 10**30, 0.5, "1", None])
 
 
-@cache
-def specification() -> Any:
-    return yaml.load(SPECIFICATION.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-
-
-OPERATIONS = [
-    (method, path) for path, described in specification()["paths"].items() for method in METHODS if method in described
-]
-
-
-def _resolved(part: Any) -> Any:
-    """A copy with every `$ref` replaced by what it means; the specification has no circles."""
-    if isinstance(part, dict):
-        if "$ref" in part:
-            found: Any = specification()
-            for step in part["$ref"].removeprefix("#/").split("/"):
-                found = found[step]
-            return _resolved(found)
-        return {key: _resolved(value) for key, value in part.items()}
-    return [_resolved(each) for each in part] if isinstance(part, list) else part
+OPERATIONS = SPECIFICATION.operations()
 
 
 class World:
@@ -171,7 +150,7 @@ def world(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=[f"{method} {path}" for method, path in OPERATIONS])
 def test_an_operation_never_fails(world: World, method: str, path: str) -> None:
-    described = _resolved(specification()["paths"][path][method])
+    described = SPECIFICATION.described(method, path)
     described["parameters"] = [each for each in described.get("parameters", ()) if each["in"] == "query"]
     ids = world.ids()
     if "{name}" in path:
