@@ -23,7 +23,7 @@ from cumulet.kernel.db import Database
 from tests.databases import MakeUrl, MariaDb, PostgreSql, Servers, SqliteFiles
 
 _SCHEMAS = {service.name: service for service in services.SERVICES}
-_LEAVES_S = 0.5
+_LEAVES_S = 0.3
 """How long MariaDB may take to see that a connection was closed."""
 
 Rows = dict[str, tuple[tuple[Any, ...], ...]]

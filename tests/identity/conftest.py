@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from cumulet.identity import app, tables
 from cumulet.identity.service import Identity
+from cumulet.kernel import migrate
 from cumulet.kernel.auth import TokenAuthenticator
 from cumulet.kernel.environment import Environment
 from cumulet.kernel.settings import Settings
@@ -32,8 +33,20 @@ def make_identity(database_url: str, state: Path, options: str = "") -> Identity
     conf = f"[database]\nconnection = {database_url}\n[identity]\npassword_hash_rounds = 4\n{options}"
     (environment.paths.config / "keystone.conf").write_text(conf)
     identity = app.build_service(environment)
-    tables.metadata.create_all(identity.db.engine)
+    migrate.upgrade(identity.db, app.SCHEMA)
     return identity
+
+
+@pytest.fixture(scope="module")
+def module_database_url(module_migrated_urls: Callable[[str], str]) -> str:
+    """With Identity's tables."""
+    return module_migrated_urls("identity")
+
+
+@pytest.fixture
+def database_url(migrated_urls: Callable[[str], str]) -> str:
+    """With Identity's tables."""
+    return migrated_urls("identity")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from cumulet.identity.service import Identity
 from tests.identity.conftest import Caller, make_identity
 from tests.identity.resources import make
 
@@ -150,15 +149,14 @@ def test_the_defaults_are_the_operators(client: Caller) -> None:
 
 
 @pytest.fixture(scope="module")
-def strict(database_servers: Any, database_backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+def strict(module_migrated_urls: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     """An Identity with rules for passwords."""
     rules = (
         "[security_compliance]\npassword_regex = ^.{7,}$\npassword_regex_description = seven\n[ldap]\nurl = ldap://op"
     )
-    for make_url in database_servers.fresh(database_backend):
-        identity: Identity = make_identity(make_url("strict"), tmp_path_factory.mktemp("strict"), rules)
-        yield Caller(identity, "admin")
-        identity.db.close()
+    identity = make_identity(module_migrated_urls("identity"), tmp_path_factory.mktemp("strict"), rules)
+    yield Caller(identity, "admin")
+    identity.db.close()
 
 
 def test_everybody_may_read_the_rules_for_passwords(strict: Caller) -> None:

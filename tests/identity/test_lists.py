@@ -71,19 +71,18 @@ def test_nothing_may_be_asked_for(client: Caller, many: dict[str, list[str]], ki
 
 
 @pytest.fixture(scope="module")
-def bounded(database_servers: Any, database_backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+def bounded(module_migrated_urls: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     """An Identity whose operator bounds lists: users and groups to 2, others to 4, a client's limit to 3."""
     conf = "list_limit = 2\n[DEFAULT]\nlist_limit = 4\nmax_db_limit = 3"
-    for make_url in database_servers.fresh(database_backend):
-        identity = make_identity(make_url("bounded"), tmp_path_factory.mktemp("bounded"), conf)
-        client = Caller(identity, "admin")
-        domain = make(client, "domain")["id"]
-        for _ in range(6):
-            make(client, "domain")
-            for kind in ("project", "user", "group"):
-                make(client, kind, domain_id=domain)
-        yield client
-        identity.db.close()
+    identity = make_identity(module_migrated_urls("identity"), tmp_path_factory.mktemp("bounded"), conf)
+    client = Caller(identity, "admin")
+    domain = make(client, "domain")["id"]
+    for _ in range(6):
+        make(client, "domain")
+        for kind in ("project", "user", "group"):
+            make(client, kind, domain_id=domain)
+    yield client
+    identity.db.close()
 
 
 @pytest.mark.parametrize(

@@ -26,14 +26,14 @@ Cloud = Callable[..., Caller]
 
 
 @pytest.fixture
-def cloud(database_urls: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def cloud(migrated_urls: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """`cloud(password_regex="…")`: an Identity with these rules, its clock at NOW, and a default domain."""
     made = []
 
     def make_cloud(**rules: Any) -> Caller:
         lines = "\n".join(f"{name} = {value}" for name, value in rules.items())
-        name = f"rules{len(made)}"
-        identity = make_identity(database_urls(name), tmp_path_factory.mktemp(name), f"[security_compliance]\n{lines}")
+        state = tmp_path_factory.mktemp(f"rules{len(made)}")
+        identity = make_identity(migrated_urls("identity"), state, f"[security_compliance]\n{lines}")
         made.append(identity)
         identity.now = lambda: NOW
         client = Caller(identity, "admin")

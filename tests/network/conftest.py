@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from cumulet.network.service import Network
 from tests.network.support import Api, make_network
+
+
+@pytest.fixture(scope="module")
+def module_database_url(module_migrated_urls: Callable[[str], str]) -> str:
+    """With Network's tables."""
+    return module_migrated_urls("network")
 
 
 @pytest.fixture(scope="module")

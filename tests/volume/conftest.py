@@ -16,6 +16,12 @@ def database_urls(migrated_urls: Callable[[str], str]) -> Callable[[str], str]:
     return migrated_urls
 
 
+@pytest.fixture(scope="module")
+def module_database_url(module_migrated_urls: Callable[[str], str]) -> str:
+    """With Volume's tables."""
+    return module_migrated_urls("volume")
+
+
 @pytest.fixture
 def cloud(database_urls: Callable[[str], str], tmp_path: Path) -> Iterator[Cloud]:
     """Without a back end and without an engine."""
