@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from cumulet.kernel.auth import TokenAuthenticator
+from cumulet.kernel.context import Context
 from cumulet.kernel.db import TransactionLost
 from cumulet.kernel.errors import ApiError, Conflict
 from cumulet.kernel.http import NO_CONTENT, Api, Call, Reply, Route, application, mount
@@ -96,6 +97,10 @@ def service() -> Service:
 @pytest.fixture
 def app(service: Service) -> falcon.App:
     verifier = StaticVerifier(good=caller("member", user_id="u1"), wizard=caller("service", user_id="svc"))
+    return things(service, verifier)
+
+
+def things(service: Service, verifier: StaticVerifier) -> falcon.App:
     return application(
         Api(
             name="things",
@@ -216,6 +221,22 @@ def test_a_lost_transaction_is_run_again(client: Client, service: Service) -> No
     service.losses = 3
     assert client.delete("/lost", token="good").status == 204
     assert service.losses == 0
+
+
+def test_a_token_is_looked_at_again_after_a_lost_transaction(service: Service) -> None:
+    """A database that was started again breaks the connection that the next request finds."""
+    losses = [1, 1]
+
+    class Forgetful(StaticVerifier):
+        def verify(self, token: str, *, asked_by: str | None = None) -> Context | None:
+            if losses:
+                losses.pop()
+                raise TransactionLost("the server has gone away")
+            return super().verify(token)
+
+    verifier = Forgetful(good=caller("member"))
+    answer = Client(things(service, verifier)).get("/things", token="good")
+    assert (answer.status, losses) == (200, [])
 
 
 def test_a_crash_is_a_500_without_details(client: Client) -> None:

@@ -207,7 +207,10 @@ def _responder(api: Api[Any], routes: list[Route]) -> Callable[..., None]:
         if "\0" in req.path:
             # No id or name has a NUL, and PostgreSQL does not even look for one.
             raise NotFound("The resource could not be found.")
-        ctx = authenticate(req, required=not route.public)
+        try:
+            ctx = authenticate(req, required=not route.public)
+        except TransactionLost:
+            ctx = run_again(lambda: authenticate(req, required=not route.public))
         ctx.request_id, ctx.global_request_id = req.context.ids
         req.context.caller = ctx
         call = Call(service, req, ctx, version)
