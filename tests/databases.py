@@ -110,7 +110,7 @@ class MariaDb:
 
     def connect(self, name: str | None = None) -> pymysql.Connection[Any]:
         return pymysql.connect(
-            host="127.0.0.1", port=self._port, user="cumulet", password="secret", database=name, charset="utf8mb4"
+            host="127.0.0.1", port=self._port, user="cumulet", password="secret", database=name, ssl_disabled=True
         )
 
     def _execute(self, statement: str) -> None:

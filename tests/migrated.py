@@ -108,7 +108,8 @@ class Emptied:
             filled = {table for (table,) in cursor.fetchall()}
             cursor.execute("SET FOREIGN_KEY_CHECKS = 0")
             for table, rows in new.items():
-                if (_rows(cursor, table) if table in filled else ()) == rows:
+                left = () if table not in filled else _rows(cursor, table) if rows else None
+                if left == rows:
                     continue
                 cursor.execute(f"TRUNCATE TABLE {table}")
                 if rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import ssl
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,6 +45,20 @@ def ask(connection: Any, statement: str, parameters: Any = None) -> Any:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return cursor.fetchall(), cursor.rowcount, cursor.description
+
+
+def test_the_machines_authorities_are_read_only_where_a_certificate_is_checked(url: str) -> None:
+    parsed = make_url(url)
+    options = {"host": parsed.host, "port": parsed.port, "user": parsed.username, "password": parsed.password}
+    plain = pymysql.connect(**options, defer_connect=True).ctx  # type: ignore[call-overload]
+    one, two = (_Connection(**options, defer_connect=True).ctx for _ in range(2))
+    assert one is two
+    assert (one.verify_mode, one.check_hostname) == (plain.verify_mode, plain.check_hostname) == (ssl.CERT_NONE, False)
+    assert (one.minimum_version, one.options) == (plain.minimum_version, plain.options)
+    checked = _Connection(
+        **options, defer_connect=True, ssl_verify_cert=True, ssl_ca=ssl.get_default_verify_paths().cafile
+    )
+    assert checked.ctx.verify_mode == ssl.CERT_REQUIRED
 
 
 def test_rows_of_every_shape(pair: tuple[Any, Any]) -> None:
