@@ -14,7 +14,7 @@ from tests.compute.support import IMAGE_ID, NETWORK_ID, Cloud
     [
         ({"name": ""}, "name"),
         ({"flavorRef": "none"}, "Flavor none could not be found"),
-        ({"imageRef": "no"}, "Invalid imageRef"),
+        ({"imageRef": "no"}, "field/attribute imageRef"),
         ({"imageRef": "99999999-9999-4999-8999-999999999999"}, "Can not find requested image"),
         ({"networks": [{"uuid": IMAGE_ID}]}, "could not be found"),
         ({"networks": [{"port": IMAGE_ID}]}, "could not be found"),

@@ -23,6 +23,7 @@ from cumulet.kernel.migrate import Schema
 from cumulet.kernel.policy import Policy
 
 SCHEMA = Schema("compute", "cumulet.compute.migrations")
+ERROR_TYPE: Final = "application/json; charset=UTF-8"
 REFUSAL: Final = "Policy doesn't allow {rule} to be performed."
 
 
@@ -47,6 +48,7 @@ def build_api(compute: Compute) -> Callable[..., Iterable[bytes]]:
         routes=ROUTES,
         authenticate=compute.env.authenticator("compute"),
         error_body=error_body,
+        error_content_type=ERROR_TYPE,
         microversions=VERSIONS,
         health=compute.db.ping,
     )

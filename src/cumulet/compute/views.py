@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlencode
 
+from cumulet.compute.bodies import unexpected
 from cumulet.compute.service import Compute
 from cumulet.kernel import clock
 from cumulet.kernel.errors import BadRequest
@@ -31,6 +32,8 @@ def page(call: Call[Compute]) -> tuple[int, str | None]:
     query = call.query()
     maximum = call.service.conf.api.max_limit
     text = (query.get("limit") or [""])[-1]
+    if "limit" in query and not text:
+        raise BadRequest("Invalid input for query parameters limit. Value: . '' should be non-empty")
     if text and (not text.isdigit() or len(text) > 10):
         raise BadRequest(f"Invalid input for query parameters limit. Value: {text}. '{text}' does not match '^[0-9]*$'")
     limit = min(int(text), maximum) if text else maximum
@@ -55,7 +58,7 @@ def moment(call: Call[Compute], key: str, since: tuple[int, int]) -> int | None:
     if text is None:
         return None
     if call.version < since:
-        raise BadRequest(f"Additional properties are not allowed ('{key}' was unexpected)")
+        raise BadRequest(unexpected(key))
     try:
         return clock.parse(text)
     except ValueError:
@@ -64,11 +67,10 @@ def moment(call: Call[Compute], key: str, since: tuple[int, int]) -> int | None:
         ) from None
 
 
-def require_known(call: Call[Compute], allowed: Iterable[str]) -> None:
+def require_known(call: Call[Compute], allowed: Iterable[str], *, since: tuple[int, int] = _STRICT_SINCE) -> None:
     """Raises BadRequest for a query key that is not one of these, from microversion 2.75 on."""
-    if call.version < _STRICT_SINCE:
+    if call.version < since:
         return
     unknown = sorted(set(call.query()) - set(allowed))
     if unknown:
-        named = f"{', '.join(map(repr, unknown))} {'was' if len(unknown) == 1 else 'were'}"
-        raise BadRequest(f"Additional properties are not allowed ({named} unexpected)")
+        raise BadRequest(unexpected(*unknown))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from cumulet.compute.bodies import action
+from msgspec import UNSET
+
+from cumulet.compute.bodies import action, convert, read
 from cumulet.compute.domain import aggregates, services
+from cumulet.compute.schemas.aggregates import CreateBody, Host, Metadata, Update, UpdateBody
 from cumulet.compute.service import Compute
 from cumulet.kernel import clock
 from cumulet.kernel.errors import BadRequest
@@ -37,28 +40,6 @@ def _view(call: Call[Compute], found: aggregates.Aggregate, *, brief: bool = Fal
     return shown
 
 
-def _name(value: Any, field: str, *, maximum: int = 255) -> str:
-    if not isinstance(value, str) or not value.strip() or len(value) > maximum:
-        raise BadRequest(f"Invalid input for field/attribute {field}. Value: {value}.")
-    if value != value.strip() and field == "name":
-        raise BadRequest(f"Invalid input for field/attribute {field}. Value: {value}. It has spaces around.")
-    if field == "availability_zone" and ":" in value:
-        raise BadRequest(f"Invalid input for field/attribute {field}. Value: {value}. It must not have a colon.")
-    return value
-
-
-def _given(call: Call[Compute], *, required: bool) -> tuple[str | None, str | None]:
-    body = call.raw_json()
-    inner = body.get("aggregate") if isinstance(body, dict) and set(body) == {"aggregate"} else None
-    if not isinstance(inner, dict) or set(inner) - {"name", "availability_zone"} or not (inner or not required):
-        raise BadRequest("Invalid input for field/attribute aggregate. It has a name and an availability_zone.")
-    if required and "name" not in inner:
-        raise BadRequest("Invalid input for field/attribute aggregate. 'name' is a required property")
-    name = _name(inner["name"], "name") if "name" in inner else None
-    zone = inner.get("availability_zone")
-    return name, None if zone is None else _name(zone, "availability_zone")
-
-
 def index(call: Call[Compute]) -> Reply:
     _may(call, "index")
     with call.service.db.read() as connection:
@@ -72,16 +53,19 @@ def show(call: Call[Compute], aggregate_id: str) -> Reply:
 
 
 def create(call: Call[Compute]) -> Reply:
+    given = read(call, CreateBody).aggregate
     _may(call, "create")
-    name, zone = _given(call, required=True)
-    return Reply({"aggregate": _view(call, aggregates.create(call.service, str(name), zone), brief=True)})
+    made = aggregates.create(call.service, given.name, given.availability_zone)
+    return Reply({"aggregate": _view(call, made, brief=True)})
 
 
 def update(call: Call[Compute], aggregate_id: str) -> Reply:
+    given = read(call, UpdateBody).aggregate
+    if given == Update():
+        raise BadRequest("Invalid input for field/attribute aggregate. Value: {}. {} should be non-empty")
     _may(call, "update")
-    name, zone = _given(call, required=False)
-    if name is None and zone is None:
-        raise BadRequest("Invalid input for field/attribute aggregate. Give a name or an availability_zone.")
+    name = None if given.name is UNSET else given.name
+    zone = None if given.availability_zone is UNSET else given.availability_zone
     return Reply({"aggregate": _view(call, aggregates.update(call.service, aggregate_id, name, zone))})
 
 
@@ -94,26 +78,14 @@ def delete(call: Call[Compute], aggregate_id: str) -> Reply:
 def act(call: Call[Compute], aggregate_id: str) -> Reply:
     """add_host, remove_host, set_metadata."""
     name, given = action(call, {"add_host": 1, "remove_host": 1, "set_metadata": 1})
-    _may(call, name)
     if name == "set_metadata":
-        found = aggregates.set_metadata(call.service, aggregate_id, _metadata(given))
-    else:
-        if not isinstance(given, dict) or set(given) != {"host"}:
-            raise BadRequest(f"Invalid input for field/attribute {name}. It is an object with a host.")
-        host = _name(given["host"], "host")
-        change = aggregates.add_host if name == "add_host" else aggregates.remove_host
-        found = change(call.service, aggregate_id, host)
-    return Reply({"aggregate": _view(call, found)})
-
-
-def _metadata(given: Any) -> dict[str, str | None]:
-    inner = given.get("metadata") if isinstance(given, dict) and set(given) == {"metadata"} else None
-    if not isinstance(inner, dict) or not inner:
-        raise BadRequest("Invalid input for field/attribute metadata. It is an object of keys and values.")
-    for key, value in inner.items():
-        if not 1 <= len(key) <= 255 or (value is not None and (not isinstance(value, str) or len(value) > 255)):
-            raise BadRequest(f"Invalid input for field/attribute {key}. Value: {value}.")
-    return inner
+        metadata = convert(given, Metadata).metadata
+        _may(call, name)
+        return Reply({"aggregate": _view(call, aggregates.set_metadata(call.service, aggregate_id, metadata))})
+    host = convert(given, Host).host
+    _may(call, name)
+    change = aggregates.add_host if name == "add_host" else aggregates.remove_host
+    return Reply({"aggregate": _view(call, change(call.service, aggregate_id, host))})
 
 
 def zones(call: Call[Compute]) -> Reply:

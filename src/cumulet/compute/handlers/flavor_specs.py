@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
-from cumulet.compute.bodies import action
-from cumulet.compute.domain import flavors
+from cumulet.compute.bodies import action, convert, read
+from cumulet.compute.domain import extra_specs, flavors
+from cumulet.compute.schemas.flavors import Specs, SpecsBody, Tenant
 from cumulet.compute.service import Compute
 from cumulet.kernel.errors import BadRequest, NotFound
 from cumulet.kernel.http import Call, Reply
 
-_KEY: Final = re.compile(r"^[a-zA-Z0-9\-_:. ]{1,255}$")
+_VALIDATED_SINCE: Final = (2, 86)
 
 
 def _may(call: Call[Compute], rule: str) -> None:
@@ -34,37 +34,28 @@ def spec(call: Call[Compute], flavor_id: str, key: str) -> Reply:
 
 
 def create_specs(call: Call[Compute], flavor_id: str) -> Reply:
-    _may(call, "os-flavor-extra-specs:create")
-    body = call.raw_json()
-    if not isinstance(body, dict) or set(body) != {"extra_specs"}:
-        raise BadRequest("Invalid input for field/attribute extra_specs. It is an object of keys and values.")
-    checked = _checked(body["extra_specs"])
-    if not checked:
+    given = read(call, SpecsBody).extra_specs
+    if not given:
         raise BadRequest("Invalid input for field/attribute extra_specs. Value: {}. {} should be non-empty")
-    flavors.set_extra_specs(call.service, flavor_id, checked)
-    return Reply({"extra_specs": checked})
+    _may(call, "os-flavor-extra-specs:create")
+    return _set(call, flavor_id, given, {"extra_specs": given})
 
 
-def _checked(given: Any) -> dict[str, str]:
-    if not isinstance(given, dict):
-        raise BadRequest("Invalid input for field/attribute extra_specs. It is an object of keys and values.")
-    found = {}
-    for key, value in given.items():
-        if not _KEY.match(key):
-            raise BadRequest(f"Invalid input for field/attribute extra_specs. '{key}' is no valid key.")
-        if isinstance(value, bool) or not isinstance(value, str | int | float) or len(str(value)) > 255:
-            raise BadRequest(f"Invalid input for field/attribute {key}. Value: {value}.")
-        found[key] = str(value)
-    return found
+def _set(call: Call[Compute], flavor_id: str, given: Specs, answer: dict[str, Any]) -> Reply:
+    """Numbers are answered as they came, and kept as text. Raises BadRequest for a value the key may not have."""
+    specs = {key: str(value) for key, value in given.items()}
+    if call.version >= _VALIDATED_SINCE:
+        extra_specs.require_valid(specs)
+    flavors.set_extra_specs(call.service, flavor_id, specs)
+    return Reply(answer)
 
 
 def update_spec(call: Call[Compute], flavor_id: str, key: str) -> Reply:
-    _may(call, "os-flavor-extra-specs:update")
-    checked = _checked(call.raw_json())
-    if set(checked) != {key}:
+    given = read(call, Specs)
+    if set(given) != {key}:
         raise BadRequest("Request body and URI mismatch")
-    flavors.set_extra_specs(call.service, flavor_id, checked)
-    return Reply(checked)
+    _may(call, "os-flavor-extra-specs:update")
+    return _set(call, flavor_id, given, given)
 
 
 def delete_spec(call: Call[Compute], flavor_id: str, key: str) -> Reply:
@@ -90,9 +81,7 @@ def act(call: Call[Compute], flavor_id: str) -> Reply:
     """addTenantAccess and removeTenantAccess."""
     changes = {"addTenantAccess": flavors.give, "removeTenantAccess": flavors.take}
     name, given = action(call, changes)
+    project_id = convert(given, Tenant).tenant
     _may(call, f"os-flavor-access:{'add' if name == 'addTenantAccess' else 'remove'}_tenant_access")
-    project_id = given.get("tenant") if isinstance(given, dict) and set(given) == {"tenant"} else None
-    if not isinstance(project_id, str) or not 1 <= len(project_id) <= 255:
-        raise BadRequest(f"Invalid input for field/attribute {name}. It is an object with the project's id as tenant.")
     call.service.projects.require(project_id)
     return _access(flavor_id, changes[name](call.service, flavor_id, project_id))

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from cumulet.compute import views
+from cumulet.compute.bodies import read, require_version
 from cumulet.compute.domain import flavors
-from cumulet.compute.schemas.flavors import FlavorBody
+from cumulet.compute.schemas.flavors import SINCE, UNTIL, DescribedBody, FlavorBody
 from cumulet.compute.service import Compute
 from cumulet.compute.tables import flavors as table
-from cumulet.kernel.bodies import explain
 from cumulet.kernel.errors import BadRequest
 from cumulet.kernel.http import Call, Reply
 from cumulet.kernel.ids import uuid_id
@@ -122,12 +122,12 @@ def _conditions(call: Call[Compute], query: dict[str, list[str]]) -> list[sa.Col
         conditions.append(column >= int(text))
     if call.version >= (2, 102) and query.get("name"):
         conditions.append(table.c.name.contains(query["name"][-1], autoescape=True))
-    public = (query.get("is_public") or [""])[-1].lower()
+    public = (query.get("is_public") or ["true"])[-1].lower()
     if not call.ctx.is_admin:
         return conditions
     if public in ("none",):
         return conditions
-    if public in ("", "t", "true", "yes", "1"):
+    if public in ("t", "true", "yes", "1"):
         conditions.append(table.c.is_public)
     elif public in ("f", "false", "no", "0"):
         conditions.append(sa.not_(table.c.is_public))
@@ -143,36 +143,12 @@ def show(call: Call[Compute], flavor_id: str) -> Reply:
 
 
 def create(call: Call[Compute]) -> Reply:
+    given = read(call, FlavorBody).flavor
+    require_version(call, given, SINCE, UNTIL)
     call.service.policy.can(call.ctx, "os_compute_api:os-flavor-manage:create")
-    values = _read(call)
-    row = flavors.create(call.service, values)
-    return Reply({"flavor": view(call, row)})
-
-
-def _read(call: Call[Compute]) -> dict[str, Any]:
-    raw = call.raw_json()
-    inner = raw.get("flavor") if isinstance(raw, dict) else None
-    if not isinstance(inner, dict):
-        raise BadRequest("Invalid input for field/attribute flavor: it is an object with name, ram, vcpus and disk.")
-    renamed = {
-        {"OS-FLV-EXT-DATA:ephemeral": "ephemeral", "os-flavor-access:is_public": "is_public"}.get(key, key): value
-        for key, value in inner.items()
-    }
-    try:
-        given = msgspec.convert({**raw, "flavor": renamed}, FlavorBody, strict=False).flavor
-    except msgspec.ValidationError as error:
-        raise BadRequest(explain(str(error)).replace("field 'flavor.", "field/attribute '")) from None
-    if given.description is not msgspec.UNSET and call.version < (2, 55):
-        raise BadRequest("Additional properties are not allowed ('description' was unexpected)")
-    if given.rxtx_factor is not msgspec.UNSET and call.version >= (2, 102):
-        raise BadRequest("Additional properties are not allowed ('rxtx_factor' was unexpected)")
-    flavor_id = str(given.id) if given.id not in (None, "auto", "") else uuid_id()
-    if len(flavor_id) > 255 or flavor_id != flavor_id.strip():
-        raise BadRequest("Invalid input for field/attribute id: at most 255 characters without spaces around.")
-    if given.name != given.name.strip() or not given.name.strip():
-        raise BadRequest(f"Invalid input for field/attribute name. Value: {given.name}.")
-    return {
-        "id": flavor_id,
+    values = {
+        # "auto", which clients send for one of the cloud's choice, is as good as none; so was 0 always.
+        "id": uuid_id() if given.id in ("auto", 0, None) else str(given.id),
         "name": given.name,
         "description": None if given.description is msgspec.UNSET else given.description,
         "vcpus": given.vcpus,
@@ -183,15 +159,12 @@ def _read(call: Call[Compute]) -> dict[str, Any]:
         "rxtx_factor": 1.0 if given.rxtx_factor is msgspec.UNSET else given.rxtx_factor,
         "is_public": given.is_public,
     }
+    return Reply({"flavor": view(call, flavors.create(call.service, values))})
 
 
 def update(call: Call[Compute], flavor_id: str) -> Reply:
+    description = read(call, DescribedBody).flavor.description
     call.service.policy.can(call.ctx, "os_compute_api:os-flavor-manage:update")
-    raw = call.raw_json()
-    inner = raw.get("flavor") if isinstance(raw, dict) else None
-    description = inner.get("description") if isinstance(inner, dict) else None
-    if not isinstance(inner, dict) or set(inner) != {"description"} or not isinstance(description, str | None):
-        raise BadRequest("Invalid input for field/attribute flavor: only its description can be changed.")
     return Reply({"flavor": view(call, flavors.describe(call.service, flavor_id, description))})
 
 

@@ -81,8 +81,12 @@ def detail(call: Call[Compute]) -> Reply:
 
 
 def _list(call: Call[Compute], path: str, *, detailed: bool) -> Reply:
-    views.require_known(call, ("limit", "marker", "hypervisor_hostname_pattern", "with_servers"))
+    views.require_known(call, ("limit", "marker", "hypervisor_hostname_pattern", "with_servers"), since=(2, 53))
     query = call.query()
+    if call.version >= (2, 53) and _last(query, "hypervisor_hostname_pattern") == "":
+        raise BadRequest(
+            "Invalid input for query parameters hypervisor_hostname_pattern. Value: . '' should be non-empty"
+        )
     pattern = _last(query, "hypervisor_hostname_pattern") if call.version >= (2, 53) else None
     with_servers = call.version >= (2, 53) and _truth(_last(query, "with_servers"))
     limit, marker_id = views.page(call) if call.version >= (2, 33) else (None, None)
@@ -131,6 +135,7 @@ def _truth(value: str | None) -> bool:
 
 
 def show(call: Call[Compute], hypervisor_id: str) -> Reply:
+    views.require_known(call, ("with_servers",), since=(2, 53))
     _may(call, "show")
     with_servers = call.version >= (2, 53) and _truth(_last(call.query(), "with_servers"))
     with call.service.db.read() as connection:

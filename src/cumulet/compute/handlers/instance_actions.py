@@ -49,10 +49,7 @@ def _view(call: Call[Compute], row: Row[Any]) -> dict[str, Any]:
 def index(call: Call[Compute], server_id: str) -> Reply:
     paged = call.version >= (2, 58)
     limit, marker = views.page(call) if paged else (None, None)
-    if paged:
-        unknown = sorted(set(call.query()) - {"limit", "marker", "changes-since", "changes-before"})
-        if unknown:
-            raise BadRequest(f"Additional properties are not allowed ({', '.join(map(repr, unknown))} was unexpected)")
+    views.require_known(call, ("limit", "marker", "changes-since", "changes-before"), since=(2, 58))
     since = views.moment(call, "changes-since", (2, 58)) if paged else None
     before = views.moment(call, "changes-before", (2, 66)) if paged else None
     if since is not None and before is not None and since > before:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from msgspec import UNSET
 from sqlalchemy.engine import Row
 
 from cumulet.compute import views
@@ -68,11 +69,10 @@ def show(call: Call[Compute], name: str) -> Reply:
 
 def create(call: Call[Compute]) -> Reply:
     given = _read(call)
-    user_id = _owner(call, getattr(given, "user_id", None))
+    user_id = _owner(call, getattr(given, "user_id", None) or None)
     _may(call, "create", user_id)
-    row, private_key = key_pairs.create(
-        call.service, user_id, given.name, getattr(given, "type", "ssh"), given.public_key
-    )
+    public_key = None if given.public_key is UNSET else given.public_key
+    row, private_key = key_pairs.create(call.service, user_id, given.name, getattr(given, "type", "ssh"), public_key)
     shown = _brief(call, row) | {"user_id": user_id}
     if private_key is not None:
         shown["private_key"] = private_key

@@ -171,7 +171,7 @@ def _conditions(call: Call[Compute]) -> list[sa.ColumnElement[bool]]:
         columns |= {"user_id": table.c.user_id, "project_id": table.c.project_id}
     if call.version >= (2, 59):
         times = ("changes-since", "changes-before") if call.version >= (2, 66) else ("changes-since",)
-        views.require_known(call, (*columns, "host", "hidden", "limit", "marker", *times))
+        views.require_known(call, (*columns, "host", "hidden", "limit", "marker", *times), since=(2, 59))
     found: list[sa.ColumnElement[bool]] = [column == query[name] for name, column in columns.items() if name in query]
     if "host" in query:
         found.append(sa.or_(table.c.source_compute == query["host"], table.c.dest_compute == query["host"]))

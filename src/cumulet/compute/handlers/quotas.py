@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from cumulet.compute import views
+from cumulet.compute.bodies import unexpected
 from cumulet.compute.domain import quotas
 from cumulet.compute.service import Compute
 from cumulet.kernel.errors import BadRequest
@@ -72,7 +73,7 @@ def _changes(call: Call[Compute], name: str) -> tuple[dict[str, int], bool]:
     known = set(_shown(call, everything, network_until)) | {"force", "tenant_id"}
     unknown = sorted(set(inner) - known)
     if unknown:
-        raise BadRequest(f"Additional properties are not allowed ({', '.join(unknown)} was unexpected)")
+        raise BadRequest(unexpected(*unknown))
     changes = {}
     for key, value in inner.items():
         if key in ("force", "tenant_id"):
@@ -135,7 +136,7 @@ def limits(call: Call[Compute]) -> Reply:
     asked = views.last(call.query(), "tenant_id")
     project_id = asked or call.ctx.project_id or ""
     _may(call, "limits", call.ctx.project_id)
-    if asked and asked != call.ctx.project_id:
+    if asked is not None:
         _may(call, "limits:other_project", project_id)
     with call.service.db.read() as connection:
         allowed = quotas.limits(call.service, connection, project_id)

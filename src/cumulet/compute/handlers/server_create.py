@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET
 from sqlalchemy.engine import Connection, Row
 
-from cumulet.compute.bodies import read
+from cumulet.compute.bodies import read, require_version
 from cumulet.compute.domain import flavors, server_groups, servers, services
 from cumulet.compute.handlers import block_devices, requested_groups, requested_networks, server_parts, server_views
 from cumulet.compute.handlers.servers import address_of
@@ -39,12 +39,14 @@ def create(call: Call[Compute]) -> Reply:
     )
     body = read(call, CreateBody)
     given = body.server
-    _require_version(call, given)
-    hints = next((found for found in (body.hints, body.data_hints, given.scheduler_hints) if found is not UNSET), None)
+    require_version(call, given, SINCE, UNTIL)
+    server_parts.require_hostname(call, given.hostname)
+    server_parts.require_distinct(given.trusted_image_certificates)
+    hints = next((found for found in (body.hints, body.data_hints) if found is not UNSET), None)
     least, most = _counts(given)
     with call.service.db.read() as connection:
         flavor = _flavor(call, connection, given)
-        key = server_parts.key_pair(connection, str(call.ctx.user_id), given.key_name)
+        key = server_parts.key_pair(connection, str(call.ctx.user_id), given.key_name or None)
         place = _place(call, connection, given)
         group_id = _group(call, connection, hints)
         server_parts.require_quota(call, connection, given.metadata, given.personality)
@@ -96,15 +98,6 @@ def _answer(call: Call[Compute], password: str, row: dict[str, Any]) -> dict[str
     return answer | ({"adminPass": password} if call.service.conf.api.enable_instance_password else {})
 
 
-def _require_version(call: Call[Compute], given: ServerFields) -> None:
-    for name in (*SINCE, *UNTIL):
-        if getattr(given, name) is UNSET:
-            continue
-        if call.version < SINCE.get(name, (0, 0)) or call.version > UNTIL.get(name, (99, 0)):
-            raise BadRequest(f"Additional properties are not allowed ('{name}' was unexpected)")
-    server_parts.require_hostname(call, given.hostname)
-
-
 def _counts(given: ServerFields) -> tuple[int, int]:
     least = 1 if given.min_count is UNSET else given.min_count
     most = least if given.max_count is UNSET else given.max_count
@@ -150,12 +143,8 @@ def _zones(call: Call[Compute], connection: Connection) -> set[str]:
 def _hints(call: Call[Compute]) -> dict[str, Any]:
     """The scheduler hints as they were given, unknown ones too: each a list, as they are shown."""
     body = call.raw_json()
-    places = (
-        (body, "os:scheduler_hints"),
-        (body, "OS-SCH-HNT:scheduler_hints"),
-        (body["server"], "os:scheduler_hints"),
-    )
-    given: dict[str, Any] = next((place[name] for place, name in places if name in place), {})
+    names = ("os:scheduler_hints", "OS-SCH-HNT:scheduler_hints")
+    given: dict[str, Any] = next((body[name] for name in names if name in body), {})
     return {name: value if isinstance(value, list) else [value] for name, value in given.items()}
 
 
@@ -180,7 +169,7 @@ def _row(
 ) -> dict[str, Any]:
     """The columns that all servers of one request share."""
     encode = servers.encode
-    if given.user_data is not None:
+    if given.user_data is not UNSET:
         server_parts.decoded("user_data", given.user_data)
     certificates = None if given.trusted_image_certificates is UNSET else given.trusted_image_certificates
     return {
@@ -198,10 +187,10 @@ def _row(
         "flavor": encode(server_parts.size_of(flavor)),
         "image_id": disks.image_id,
         "image_properties": encode(server_parts.properties_of(disks.image)),
-        "key_name": given.key_name,
+        "key_name": given.key_name or None,
         "key_pairs": encode(server_parts.pairs_of(key)),
-        "user_data": None if given.user_data is None else encode(given.user_data),
-        "config_drive": bool(given.config_drive),
+        "user_data": None if given.user_data is UNSET else encode(given.user_data),
+        "config_drive": given.config_drive,
         "metadata": encode(given.metadata),
         "system_metadata": encode({"boot_roles": ",".join(call.ctx.roles)}),
         "tags": encode([] if given.tags is UNSET else list(dict.fromkeys(given.tags))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 from sqlalchemy.engine import Row
 
 from cumulet.compute import views
@@ -61,8 +62,8 @@ def show(call: Call[Compute], group_id: str) -> Reply:
 
 
 def create(call: Call[Compute]) -> Reply:
-    _may(call, "create", call.ctx.project_id)
     name, policy, rules = _read(call)
+    _may(call, "create", call.ctx.project_id)
     row = server_groups.create(call.service, call.ctx, name, policy, rules)
     return Reply({"server_group": _view(call, row, [])})
 
@@ -70,10 +71,10 @@ def create(call: Call[Compute]) -> Reply:
 def _read(call: Call[Compute]) -> tuple[str, str, dict[str, int]]:
     if call.version >= (2, 64):
         group = read(call, Body).server_group
-        limit = group.rules.max_server_per_host if group.rules else None
-        if limit is not None and group.policy != "anti-affinity":
+        limit = UNSET if group.rules is UNSET else group.rules.max_server_per_host
+        if limit is not UNSET and group.policy != "anti-affinity":
             raise BadRequest("Only anti-affinity policy supports rules.")
-        return group.name, group.policy, {} if limit is None else {"max_server_per_host": limit}
+        return group.name, group.policy, {} if limit is UNSET else {"max_server_per_host": limit}
     old = read(call, SoftBody).server_group if call.version >= (2, 15) else read(call, OldBody).server_group
     return old.name, old.policies[0], {}
 

@@ -44,6 +44,15 @@ def require_hostname(call: Call[Compute], name: str | UnsetType) -> None:
         raise BadRequest(f"Invalid input for field/attribute hostname. Value: {name}. It is no host name.")
 
 
+def require_distinct(certificates: list[str] | UnsetType | None) -> None:
+    """Raises BadRequest for a trusted certificate that is there twice."""
+    if certificates and len(set(certificates)) < len(certificates):
+        raise BadRequest(
+            f"Invalid input for field/attribute trusted_image_certificates. Value: {certificates}. {certificates} has "
+            "non-unique elements"
+        )
+
+
 def key_pair(connection: Connection, user_id: str, name: str | None) -> Row[Any] | None:
     """Raises BadRequest for one the user does not have."""
     if name is None:

@@ -8,7 +8,7 @@ from msgspec import UNSET
 from sqlalchemy.engine import Connection, Row
 
 from cumulet.compute import peers
-from cumulet.compute.bodies import convert
+from cumulet.compute.bodies import convert, require_version
 from cumulet.compute.domain import server_groups, servers, services, tasks
 from cumulet.compute.handlers import server_access, server_parts, server_views, server_volumes, volumes
 from cumulet.compute.handlers.servers import address_of
@@ -25,12 +25,9 @@ _GB: Final = 1 << 30
 
 def rebuild(call: Call[Compute], server_id: str, given: Any) -> Reply:
     body = convert(given, Rebuild)
-    for name in (*REBUILD_SINCE, *REBUILD_UNTIL):
-        if getattr(body, name) is UNSET:
-            continue
-        if call.version < REBUILD_SINCE.get(name, (0, 0)) or call.version > REBUILD_UNTIL.get(name, (99, 0)):
-            raise BadRequest(f"Additional properties are not allowed ('{name}' was unexpected)")
+    require_version(call, body, REBUILD_SINCE, REBUILD_UNTIL)
     server_parts.require_hostname(call, body.hostname)
+    server_parts.require_distinct(body.trusted_image_certificates)
     if body.user_data not in (UNSET, None):
         server_parts.decoded("user_data", str(body.user_data))
     with call.service.db.read() as connection:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy.engine import Row
+from msgspec import UNSET
+from sqlalchemy.engine import Connection, Row
 
 from cumulet.compute import views
+from cumulet.compute.bodies import read, require_version
 from cumulet.compute.domain import services
+from cumulet.compute.handlers.server_parts import UUID
+from cumulet.compute.schemas.services import Action, Update
 from cumulet.compute.service import Compute
 from cumulet.kernel import clock
-from cumulet.kernel.errors import BadRequest
+from cumulet.kernel.errors import BadRequest, NotFound
 from cumulet.kernel.http import NO_CONTENT, Call, Reply
 
 _ACTIONS = ("enable", "disable", "disable-log-reason", "force-down")
+_ACTION_SINCE: Final = {"forced_down": (2, 11)}
 
 
 def _may(call: Call[Compute], verb: str) -> None:
@@ -49,79 +54,70 @@ def index(call: Call[Compute]) -> Reply:
 
 def act(call: Call[Compute], action: str) -> Reply:
     """Up to 2.52: PUT /os-services/enable, disable, disable-log-reason, force-down with host and binary."""
-    if action not in _ACTIONS:
-        raise BadRequest(f"Unknown action {action}")
+    given = read(call, Action)
+    require_version(call, given, _ACTION_SINCE)
+    if action not in _ACTIONS or (action == "force-down" and call.version < _ACTION_SINCE["forced_down"]):
+        raise NotFound("Unknown action")
     _may(call, "update")
-    body = call.raw_json()
-    host, binary = (body.get(key) if isinstance(body, dict) else None for key in ("host", "binary"))
-    if not isinstance(host, str) or not isinstance(binary, str) or not host or not binary:
-        raise BadRequest("Invalid input for field/attribute host. host and binary are required.")
-    unknown = set(body) - {"host", "binary", "disabled_reason", "forced_down"}
-    if unknown:
-        raise BadRequest(f"Additional properties are not allowed ({', '.join(sorted(unknown))})")
+    _require_compute(given.binary)
     with call.service.db.read() as connection:
-        row = services.of_host(connection, host, binary)
-    shown: dict[str, Any] = {"host": host, "binary": binary}
+        row = services.of_host(connection, given.host, given.binary)
+    shown: dict[str, Any] = {"host": given.host, "binary": given.binary}
     if action == "force-down":
-        forced = _flag(body.get("forced_down"))
-        services.change(call.service, row, forced_down=forced)
-        return Reply({"service": shown | {"forced_down": forced}})
+        if given.forced_down is UNSET:
+            raise BadRequest("Missing forced_down field")
+        services.change(call.service, row, forced_down=given.forced_down)
+        return Reply({"service": shown | {"forced_down": given.forced_down}})
     shown["status"] = "enabled" if action == "enable" else "disabled"
-    reason = _reason(body) if action == "disable-log-reason" else None
-    if reason is not None:
-        shown["disabled_reason"] = reason
+    reason = None
+    if action == "disable-log-reason":
+        if given.disabled_reason is UNSET:
+            raise BadRequest("Missing disabled reason field")
+        reason = shown["disabled_reason"] = given.disabled_reason
     services.change(call.service, row, disabled=action != "enable", disabled_reason=reason)
     return Reply({"service": shown})
 
 
-def _flag(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.lower() in ("true", "false", "1", "0", "yes", "no", "on", "off"):
-        return value.lower() in ("true", "1", "yes", "on")
-    raise BadRequest(f"Invalid input for field/attribute forced_down. Value: {value}. It is not a boolean.")
-
-
-def _reason(body: dict[str, Any]) -> str:
-    reason = body.get("disabled_reason")
-    if not isinstance(reason, str) or not 1 <= len(reason) <= 255:
-        raise BadRequest("Missing disabled reason field, or it has not 1 to 255 characters.")
-    return reason
+def _require_compute(binary: str) -> None:
+    if binary != services.COMPUTE:
+        raise BadRequest(f"Updating a {binary} service is not supported. Only nova-compute services can be updated.")
 
 
 def update(call: Call[Compute], service_id: str) -> Reply:
     """From 2.53: PUT /os-services/{uuid}."""
     if call.version < (2, 53):
         return act(call, service_id)
+    given = read(call, Update)
     _may(call, "update")
-    body = call.raw_json()
-    if not isinstance(body, dict) or not body or set(body) - {"status", "disabled_reason", "forced_down"}:
-        raise BadRequest("Invalid input for field/attribute body. It has status, disabled_reason or forced_down.")
     with call.service.db.read() as connection:
-        row = services.load(connection, service_id, by_number=False)
+        row = _by_uuid(connection, service_id)
         standing = services.Standing(call.service, connection)
-    if row.binary != services.COMPUTE:
-        raise BadRequest(
-            f"Updating a {row.binary} service is not supported. Only nova-compute services can be updated."
-        )
+    _require_compute(row.binary)
     values: dict[str, Any] = {}
-    if "status" in body:
-        if body["status"] not in ("enabled", "disabled"):
-            raise BadRequest(f"Invalid input for field/attribute status. Value: {body['status']}.")
-        values |= {"disabled": body["status"] == "disabled", "disabled_reason": None}
-    if "disabled_reason" in body:
-        if values.get("disabled") is not True:
-            raise BadRequest('Specifying disabled_reason requires that status is "disabled".')
-        values["disabled_reason"] = _reason(body)
-    if "forced_down" in body:
-        values["forced_down"] = _flag(body["forced_down"])
+    if given.status is not UNSET:
+        values |= {"disabled": given.status == "disabled", "disabled_reason": None}
+    if given.disabled_reason is not UNSET:
+        if given.status == "enabled":
+            raise BadRequest("Specifying 'disabled_reason' with status 'enabled' is invalid.")
+        values["disabled_reason"] = given.disabled_reason
+    if given.forced_down is not UNSET:
+        values["forced_down"] = given.forced_down
+    if given.status is UNSET and given.forced_down is UNSET:
+        raise BadRequest("No updates were requested. Fields 'status' or 'forced_down' should be specified.")
     changed = services.change(call.service, row, **values)
     return Reply({"service": _view(call, changed, standing)})
+
+
+def _by_uuid(connection: Connection, service_id: str) -> Row[Any]:
+    if not UUID.match(service_id):
+        raise BadRequest(f"Invalid uuid {service_id}")
+    return services.load(connection, service_id, by_number=False)
 
 
 def delete(call: Call[Compute], service_id: str) -> Reply:
     _may(call, "delete")
     with call.service.db.read() as connection:
-        row = services.load(connection, service_id, by_number=call.version < (2, 53))
+        by_number = call.version < (2, 53)
+        row = services.load(connection, service_id, by_number=True) if by_number else _by_uuid(connection, service_id)
     services.delete(call.service, row)
     return NO_CONTENT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,10 +34,18 @@ def _period(call: Call[Compute], *allowed: str) -> tuple[int, int, bool]:
 def _time(text: str, default: int) -> int:
     if not text:
         return default
-    try:
-        return clock.parse(text)
-    except ValueError:
-        raise BadRequest("Invalid datetime string: Datetime is in invalid format") from None
+    moment = _parsed(text, "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%d %H:%M:%S.%f")
+    if moment is None:
+        raise BadRequest("Invalid datetime string: Datetime is in invalid format")
+    return round(moment.timestamp() * 1e6)
+
+
+def _parsed(text: str, *forms: str) -> datetime | None:
+    """The time, in UTC, that is written in one of these forms; the reports know no others."""
+    for form in forms:
+        with contextlib.suppress(ValueError):
+            return datetime.strptime(text, form).replace(tzinfo=UTC)
+    return None
 
 
 def _iso(at: int | None) -> str | None:
@@ -127,13 +136,7 @@ def audit_log(call: Call[Compute]) -> Reply:
 
 def audit_log_before(call: Call[Compute], before: str) -> Reply:
     call.service.policy.can(call.ctx, "os_compute_api:os-instance-usage-audit-log:show")
-    moment = None
-    for form in ("%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"):
-        try:
-            moment = datetime.strptime(before, form).replace(tzinfo=UTC)
-            break
-        except ValueError:
-            continue
+    moment = _parsed(before, "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S")
     if moment is None:
         raise BadRequest(f"Invalid timestamp for date {before}")
     return Reply({"instance_usage_audit_log": _audit(call, moment)})

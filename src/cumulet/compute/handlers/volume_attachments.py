@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from sqlalchemy.engine import Row
 
 from cumulet.compute import peers
-from cumulet.compute.bodies import read
+from cumulet.compute.bodies import read, require_version
 from cumulet.compute.clients import volume as client
 from cumulet.compute.domain import attachments, block_devices
 from cumulet.compute.handlers import server_access, volumes
@@ -130,13 +130,11 @@ def _take_back(call: Call[Compute], attachment_id: str) -> None:
         raise ServiceUnavailable(error.reason) from None
 
 
+_SINCE: Final = {"tag": (2, 49), "delete_on_termination": (2, 79)}
+
+
 def _check(call: Call[Compute], given: _New) -> None:
-    for name, value, since in (
-        ("tag", given.tag, (2, 49)),
-        ("delete_on_termination", given.delete_on_termination, (2, 79)),
-    ):
-        if value is not UNSET and call.version < since:
-            raise BadRequest(f"Additional properties are not allowed ('{name}' was unexpected)")
+    require_version(call, given, _SINCE)
     if given.device and not _DEVICE.match(given.device):
         raise BadRequest(f"Invalid input for field/attribute device. Value: {given.device}.")
 

@@ -6,15 +6,15 @@ from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from cumulet.compute.schemas.servers import Description, DiskConfig, File, Fqdn, Metadata, Name, Uuid, Versions
+from cumulet.compute.schemas.names import Description, HostName, Trimmed
+from cumulet.compute.schemas.servers import DiskConfig, File, Fqdn, Metadata, Uuid, Versions
 
 Password = Annotated[str, Meta(max_length=255)]
-HostName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-._]*$")]
 
 
 class Rebuild(Struct, forbid_unknown_fields=True, kw_only=True):
     image_ref: Annotated[str, Meta(max_length=255)] = field(name="imageRef")
-    name: Name | UnsetType = UNSET
+    name: Trimmed | UnsetType = UNSET
     admin_pass: Password | UnsetType = field(name="adminPass", default=UNSET)
     metadata: Metadata | UnsetType = UNSET
     preserve_ephemeral: bool = False
@@ -52,12 +52,12 @@ class Resize(Struct, forbid_unknown_fields=True):
 
 
 class CreateImage(Struct, forbid_unknown_fields=True):
-    name: Name
+    name: Trimmed
     metadata: Metadata = {}
 
 
 class CreateBackup(Struct, forbid_unknown_fields=True):
-    name: Name
+    name: Trimmed
     backup_type: Annotated[str, Meta(max_length=255)]
     rotation: Annotated[int, Meta(ge=0)]
     metadata: Metadata = {}

@@ -4,35 +4,36 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^\S(.*\S)?$")]
+from cumulet.compute.schemas.names import Trimmed
+
 Old = Literal["affinity", "anti-affinity"]
 Soft = Literal["affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity"]
 
 
 class OldGroup(Struct, forbid_unknown_fields=True):
-    name: Name
+    name: Trimmed
     policies: Annotated[list[Old], Meta(min_length=1, max_length=1)]
 
 
 class SoftGroup(Struct, forbid_unknown_fields=True):
     """2.15: soft policies too."""
 
-    name: Name
+    name: Trimmed
     policies: Annotated[list[Soft], Meta(min_length=1, max_length=1)]
 
 
 class Rules(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    max_server_per_host: Annotated[int, Meta(ge=1)] | None = None
+    max_server_per_host: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
 
 
 class Group(Struct, forbid_unknown_fields=True):
     """2.64: one policy with rules."""
 
-    name: Name
+    name: Trimmed
     policy: Soft
-    rules: Rules | None = None
+    rules: Rules | UnsetType = UNSET
 
 
 class OldBody(Struct, forbid_unknown_fields=True):

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^(?=[\s\S]*\S)[^\x00-\x1f\x7f]*$")]
-Description = Annotated[str, Meta(max_length=255, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f]*$")]
+from cumulet.compute.schemas.names import Description, ImageRef, Trimmed
+
 Key = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-_:. ]{1,255}$")]
 Value = Annotated[str, Meta(max_length=255)]
 Metadata = dict[Key, Value]
@@ -95,9 +95,9 @@ class Hints(Struct):
 
 
 class ServerFields(Struct, forbid_unknown_fields=True, kw_only=True):
-    name: Name
+    name: Trimmed
     flavor_ref: Annotated[str, Meta(min_length=1)] | int = field(name="flavorRef")
-    image_ref: str | None = field(name="imageRef", default=None)
+    image_ref: ImageRef | None = field(name="imageRef", default=None)
     admin_pass: str | UnsetType = field(name="adminPass", default=UNSET)
     metadata: Metadata = {}
     block_device_mapping: list[LegacyDevice] = []
@@ -107,15 +107,14 @@ class ServerFields(Struct, forbid_unknown_fields=True, kw_only=True):
     access_ip_v4: str | UnsetType = field(name="accessIPv4", default=UNSET)
     access_ip_v6: str | UnsetType = field(name="accessIPv6", default=UNSET)
     personality: list[File] | UnsetType = UNSET
-    availability_zone: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
-    config_drive: bool | None = None
-    key_name: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    availability_zone: Annotated[str, Meta(min_length=1, max_length=255)] | UnsetType = UNSET
+    config_drive: bool = False
+    key_name: Annotated[str, Meta(min_length=1, max_length=255)] | UnsetType = UNSET
     min_count: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
     max_count: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
     return_reservation_id: bool = False
     security_groups: list[SecurityGroup] = []
-    user_data: Annotated[str, Meta(max_length=65535)] | None = None
-    scheduler_hints: Hints | UnsetType = field(name="os:scheduler_hints", default=UNSET)
+    user_data: Annotated[str, Meta(max_length=65535)] | UnsetType = UNSET
     description: Description | UnsetType | None = UNSET
     tags: Tags | UnsetType = UNSET
     trusted_image_certificates: (
@@ -144,7 +143,7 @@ class CreateBody(Struct, forbid_unknown_fields=True):
 
 
 class Update(Struct, forbid_unknown_fields=True):
-    name: Name | UnsetType = UNSET
+    name: Trimmed | UnsetType = UNSET
     access_ip_v4: str | UnsetType = field(name="accessIPv4", default=UNSET)
     access_ip_v6: str | UnsetType = field(name="accessIPv6", default=UNSET)
     disk_config: DiskConfig | UnsetType = field(name="OS-DCF:diskConfig", default=UNSET)
