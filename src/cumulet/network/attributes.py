@@ -7,7 +7,7 @@ original's sentences for what is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -159,6 +159,3 @@ def _checked(key: str, attribute: Attribute, value: Any) -> Any:
 def guarded_names(attributes: Mapping[str, Attribute], given: frozenset[str]) -> list[str]:
     """The attributes among `given` whose giving asks a rule of its own, in a stable order."""
     return sorted(key for key in given if key in attributes and attributes[key].guarded)
-
-
-DefaultFactory = Callable[[], Any]

@@ -255,7 +255,3 @@ def json_object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Invalid(f"'{value}' is not a dictionary")
     return value
-
-
-def anything(value: Any) -> Any:
-    return value

@@ -12,6 +12,7 @@ from cumulet.kernel import clock
 from cumulet.kernel.context import Context
 from cumulet.kernel.errors import NotFound
 from cumulet.network.attributes import Values
+from cumulet.network.domain import base
 from cumulet.network.domain.listing import truth
 from cumulet.network.domain.source import Shown, Source, Thing
 from cumulet.network.errors import bad_request
@@ -80,6 +81,25 @@ def dress(network: Network, connection: Connection, ctx: Context, things: Sequen
     oldest = oldest_heartbeat(network)
     for thing in things:
         thing.alive = thing.alive >= oldest
+
+
+def candidates(
+    network: Network, connection: Connection, kind: str, tasks: sa.Table, hints: str, but: set[str]
+) -> list[Row[Any]]:
+    """Live agents of a kind in the wanted zones, those with the fewest tasks first.
+
+    `tasks`: the table that says by `agent_id` what they do already; `hints`: availability_zone_hints of what is to be
+    served, JSON; `but`: ids of agents that are out of the question.
+    """
+    busy = sa.select(sa.func.count()).where(tasks.c.agent_id == agents.c.id).scalar_subquery()
+    query = (
+        sa.select(agents)
+        .where(agents.c.agent_type == kind, agents.c.admin_state_up, agents.c.heartbeat_at >= oldest_heartbeat(network))
+        .order_by(busy, agents.c.host)
+    )
+    zones = base.from_json(hints) or network.conf.default_availability_zones
+    found = [agent for agent in connection.execute(query) if agent.id not in but]
+    return [agent for agent in found if agent.availability_zone in zones] if zones else found
 
 
 def load(connection: Connection, agent_id: str, kind: str | None = None) -> Row[Any]:

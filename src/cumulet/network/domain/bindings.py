@@ -48,6 +48,12 @@ def reaches(configurations: str, physical_network: str | None) -> bool:
     return physical_network in mapped or "*" in mapped
 
 
+def reaching_hosts(connection: Connection, physical_network: str | None) -> set[str]:
+    """The hosts whose switch has a physical network (None: those with any switch)."""
+    switches = sa.select(agents.c.host, agents.c.configurations).where(agents.c.agent_type == L2_AGENT)
+    return {one.host for one in connection.execute(switches) if reaches(one.configurations, physical_network)}
+
+
 def columns(network: Network, connection: Connection, values: Values, network_id: str) -> Values:
     """The binding columns of a new port."""
     host, vnic_type = values.get("binding:host_id") or "", values.get("binding:vnic_type") or "normal"

@@ -102,29 +102,9 @@ def _hosting(connection: Connection, network_id: str) -> list[Row[Any]]:
 
 def _candidates(network: Network, connection: Connection, row: Row[Any], but: set[str]) -> list[Row[Any]]:
     """Live DHCP agents in the wanted zones that reach the network, those with the fewest networks first."""
-    served = sa.select(sa.func.count()).where(network_agents.c.agent_id == agent_table.c.id).scalar_subquery()
-    query = (
-        sa.select(agent_table, served.label("served"))
-        .where(
-            agent_table.c.agent_type == agents.DHCP,
-            agent_table.c.admin_state_up,
-            agent_table.c.heartbeat_at >= agents.oldest_heartbeat(network),
-        )
-        .order_by(served, agent_table.c.host)
-    )
-    hints = base.from_json(row.availability_zone_hints) or network.conf.default_availability_zones
-    found = [agent for agent in connection.execute(query) if agent.id not in but]
-    if hints:
-        found = [agent for agent in found if agent.availability_zone in hints]
-    return [agent for agent in found if _reaches(connection, agent.host, row.physical_network)]
-
-
-def _reaches(connection: Connection, host: str, physical_network: str | None) -> bool:
-    query = sa.select(agent_table.c.configurations).where(
-        agent_table.c.host == host, agent_table.c.agent_type == bindings.L2_AGENT
-    )
-    configurations = connection.execute(query).scalar()
-    return configurations is not None and bindings.reaches(configurations, physical_network)
+    found = agents.candidates(network, connection, agents.DHCP, network_agents, row.availability_zone_hints, but)
+    reaching = bindings.reaching_hosts(connection, row.physical_network)
+    return [agent for agent in found if agent.host in reaching]
 
 
 def _plug(network: Network, connection: Connection, row: Row[Any], served: list[Row[Any]]) -> None:

@@ -61,26 +61,9 @@ def _carrying(connection: Connection, router_id: str) -> list[Row[Any]]:
 
 def _candidates(network: Network, connection: Connection, row: Row[Any], but: set[str]) -> list[Row[Any]]:
     """Live L3 agents in the wanted zones that reach the gateway's network, those with the fewest routers first."""
-    carried = sa.select(sa.func.count()).where(router_agents.c.agent_id == agent_table.c.id).scalar_subquery()
-    query = (
-        sa.select(agent_table, carried.label("carried"))
-        .where(
-            agent_table.c.agent_type == agents.L3,
-            agent_table.c.admin_state_up,
-            agent_table.c.heartbeat_at >= agents.oldest_heartbeat(network),
-        )
-        .order_by(carried, agent_table.c.host)
-    )
-    hints = base.from_json(row.availability_zone_hints) or network.conf.default_availability_zones
-    found = [agent for agent in connection.execute(query) if agent.id not in but]
-    if hints:
-        found = [agent for agent in found if agent.availability_zone in hints]
+    found = agents.candidates(network, connection, agents.L3, router_agents, row.availability_zone_hints, but)
     outside = sa.select(network_table.c.physical_network).where(network_table.c.id == row.gateway_network_id)
-    physical = connection.execute(outside).scalar()
-    switches = sa.select(agent_table.c.host, agent_table.c.configurations).where(
-        agent_table.c.agent_type == bindings.L2_AGENT
-    )
-    reaching = {one.host for one in connection.execute(switches) if bindings.reaches(one.configurations, physical)}
+    reaching = bindings.reaching_hosts(connection, connection.execute(outside).scalar())
     return [agent for agent in found if agent.host in reaching]
 
 

@@ -1,6 +1,6 @@
 """What a host's network should be: all that its agent needs to know, and nothing of other hosts' business.
 
-`wanted_state` is a pure function of the database. The document's form is that of the agents' own definition
+`build` is a pure function of the database. The document's form is that of the agents' own definition
 (`cumulet.agents.network.state`), which services do not import; tests/network/test_wanted.py holds the two together.
 """
 
@@ -28,13 +28,11 @@ KINDS = (
 )
 
 
-def wanted_state(network: Network, connection: Connection, host: str) -> State:
-    """The whole wanted state of a host: `host`, `generation`, and for each of KINDS its objects by id."""
-    return build(network, connection, host)[0]
-
-
 def build(network: Network, connection: Connection, host: str) -> tuple[State, set[Topic]]:
-    """The wanted state, and the topics whose changes concern it (`domain.generations`)."""
+    """A host's whole wanted state, and the topics whose changes concern it (`domain.generations`).
+
+    The state: `host`, `generation`, and for each of KINDS its objects by id.
+    """
     # Read first: what changes while the rest is read is of a later generation, and is read again then.
     generation = generations.current(connection)
     view = Host.read(connection, host)
