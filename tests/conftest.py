@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.databases", "tests.migrated", "tests.brokers", "tests.ceph"]
+pytest_plugins = ["tests.databases", "tests.migrated", "tests.brokers", "tests.ceph", "tests.order"]
