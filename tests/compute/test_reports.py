@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cumulet.simulator.compute import default_resources
+from cumulet.simulator.host_resources import default_resources
 from tests.compute.support import Cloud
 
 _HEADERS = {"OpenStack-API-Version": "placement 1.39"}

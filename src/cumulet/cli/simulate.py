@@ -15,10 +15,12 @@ from cumulet.cli.options import StateDir, fail, paths_of
 from cumulet.kernel.settings import Settings
 
 if TYPE_CHECKING:
+    from cumulet.agents.compute.protocols import Resources
     from cumulet.simulator.faults import Faults
 
 Opt = typer.Option
 _SAY_EVERY_S = 2.0
+_HUGE_KB = 2048
 _END_S = 10.0
 _DELAY = re.compile(r"(?P<method>[a-z_]+|\*)=(?P<least>[0-9.]+)(?:-(?P<most>[0-9.]+))?")
 _FAULT = re.compile(r"(?P<method>[a-z_]+|\*)(?::(?P<percent>[0-9.]+))?=(?P<reason>.+)")
@@ -43,6 +45,9 @@ def simulate(
     vcpus: Annotated[int, Opt(min=1, help="Processors of a host.")] = 64,
     memory_mb: Annotated[int, Opt(min=1, help="Memory of a host.")] = 262_144,
     disk_gb: Annotated[int, Opt(min=1, help="Disk of a host.")] = 4096,
+    numa_nodes: Annotated[int, Opt(min=1, max=64, help="NUMA nodes of a host.")] = 1,
+    dedicated_cpus: Annotated[str, Opt(help="Processors set aside, as cpu_dedicated_set of nova.conf: 4-12,^8.")] = "",
+    huge_pages: Annotated[int, Opt(min=0, help="Huge pages of 2 MiB each NUMA node has.")] = 0,
     bus: Annotated[Path | None, Opt(help="Without a broker: DIR/run/bus of a cloud on this same machine.")] = None,
     force: Annotated[bool, Opt("--force", help="Also beside real hosts.")] = False,
 ) -> None:
@@ -60,11 +65,23 @@ def simulate(
         fail(
             "This cloud has real hosts, and its servers would also go to simulated ones. --force does it all the same."
         )
-    _play(settings, hosts, prefix, _faults(delay or [], fault or []), (vcpus, memory_mb, disk_gb), bus)
+    size = {"vcpus": vcpus, "memory_mb": memory_mb, "local_gb": disk_gb}
+    pages = {_HUGE_KB: huge_pages} if huge_pages else {}
+    resources = _resources(**size, nodes=numa_nodes, dedicated=dedicated_cpus, pages=pages)
+    _play(settings, hosts, prefix, _faults(delay or [], fault or []), resources, bus)
+
+
+def _resources(**given: Any) -> Resources:
+    from cumulet.simulator.fleet import fleet_resources
+
+    try:
+        return fleet_resources(**given)
+    except ValueError as error:
+        fail(f"--dedicated-cpus: {error}.")
 
 
 def _play(
-    settings: Settings, hosts: int, prefix: str, faults: Faults, size: tuple[int, int, int], bus_dir: Path | None
+    settings: Settings, hosts: int, prefix: str, faults: Faults, resources: Resources, bus_dir: Path | None
 ) -> None:
     from cumulet.kernel import logs
     from cumulet.simulator.process import Simulation
@@ -75,7 +92,7 @@ def _play(
     settings.paths.make()
     logs.start("simulate", settings.paths.logs)
     started = time.monotonic()
-    simulation = Simulation(settings, hosts, prefix=prefix, faults=faults, size=size, bus_dir=bus_dir)
+    simulation = Simulation(settings, hosts, prefix=prefix, faults=faults, resources=resources, bus_dir=bus_dir)
     worker = threading.Thread(target=simulation.run, args=(stop,), name="simulation", daemon=True)
     worker.start()
     _tell(simulation, hosts, started, stop)

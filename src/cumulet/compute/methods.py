@@ -132,9 +132,10 @@ def _digest(stock: Stock) -> bytes:
 
 
 def _stock(given: Report) -> Stock:
-    """Ratios as the original's defaults: 4 VCPUs a processor, memory and disk as they are."""
+    """Ratios as the original's defaults: 4 VCPUs a processor, memory, disk and processors set aside as they are."""
     totals = {
         "VCPU": (given.vcpus, 4.0, 0),
+        "PCPU": (int((given.facts.get("numa") or {}).get("pcpus") or 0), 1.0, 0),
         "MEMORY_MB": (given.memory_mb, 1.0, 512),
         "DISK_GB": (given.local_gb, 1.0, 0),
     }

@@ -63,6 +63,7 @@ SCHEDULER = [
             "ImagePropertiesFilter",
             "ServerGroupAntiAffinityFilter",
             "ServerGroupAffinityFilter",
+            "NUMATopologyFilter",
         ],
         help="Which filters look at the hosts that Placement found, by name, in this order.",
     ),

@@ -13,10 +13,12 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct, field
 
+from cumulet.agents.compute.numa import HostNuma, shown
 from cumulet.agents.compute.protocols import Disk, Guest, NoSuchGuest, Resources
 from cumulet.simulator import guests
 from cumulet.simulator.faults import Faults
 from cumulet.simulator.guests import PAUSED, RUNNING, SHUTDOWN, SUSPENDED, Edit, SimulatedGuest
+from cumulet.simulator.host_resources import default_resources
 
 __all__ = ["PAUSED", "RUNNING", "SHUTDOWN", "SUSPENDED", "Faults", "SimulatedHypervisor", "Upload"]
 
@@ -81,7 +83,14 @@ class SimulatedHypervisor:
     def resources(self) -> Resources:
         minutes = int(time.monotonic() - self._since) // 60
         uptime = f"{time.strftime('%H:%M:%S')} up {minutes} min,  0 users,  load average: 0.00, 0.00, 0.00"
-        return msgspec.structs.replace(self._resources, uptime=uptime)
+        facts = self._resources.facts
+        with self._lock:
+            if any(guest.placed for guest in self._kept.guests.values()):
+                facts = {**facts, "numa": msgspec.to_builtins(self._left(self._kept.guests), str_keys=True)}
+        return msgspec.structs.replace(self._resources, uptime=uptime, facts=facts)
+
+    def _left(self, taken: dict[str, SimulatedGuest]) -> HostNuma:
+        return guests.left_of(self._resources.facts.get("numa") or {}, taken)
 
     def ports(self) -> set[str]:
         """The ports that guests have here."""
@@ -129,10 +138,15 @@ class SimulatedHypervisor:
 
     def _build(self, guest: Guest, *, power_on: bool) -> None:
         made = guests.made_from(guest)
+        self._place(guest.id, made, guest.image)
         if power_on:
             guests.boot(made)
         self._kept.guests[guest.id] = made
         self._save()
+
+    def _place(self, server_id: str, made: SimulatedGuest, image: dict[str, Any]) -> None:
+        others = {one: guest for one, guest in self._kept.guests.items() if one != server_id}
+        guests.place(made, image, self._left(others))
 
     def destroy(self, server_id: str) -> None:
         self._behave("destroy")
@@ -202,9 +216,11 @@ class SimulatedHypervisor:
             found = self._find(guest.id)
             if guest.id in self._kept.old:
                 return
-            self._kept.old[guest.id] = guests.copy_of(found)
-            found.flavor = guest.flavor
-            (guests.boot if power_on else guests.to(SHUTDOWN))(found)
+            changed = guests.copy_of(found)
+            changed.flavor = guest.flavor
+            self._place(guest.id, changed, guest.image)
+            self._kept.old[guest.id], self._kept.guests[guest.id] = found, changed
+            (guests.boot if power_on else guests.to(SHUTDOWN))(changed)
             self._save()
 
     def send(self, server_id: str) -> dict[str, Any]:
@@ -224,6 +240,7 @@ class SimulatedHypervisor:
             sent = msgspec.convert(offer["guest"], SimulatedGuest)
             made = guests.made_from(guest)
             made.boots, made.image_id, made.password = sent.boots, sent.image_id, sent.password
+            self._place(guest.id, made, guest.image)
             if power_on:
                 guests.boot(made)
             self._kept.guests[guest.id] = made
@@ -289,6 +306,7 @@ class SimulatedHypervisor:
                 raise RuntimeError("the other host was not prepared")
             arrived = guests.copy_of(guest)
             arrived.vifs = list(expected.vifs)
+            self._place(server_id, arrived, expected.image)
             self._kept.guests[server_id] = arrived
             self._save()
 
@@ -393,6 +411,12 @@ class SimulatedHypervisor:
 
         self._change("inject_nmi", server_id, edit)
 
+    def topology(self, server_id: str) -> dict[str, Any]:
+        self._behave("topology")
+        with self._lock:
+            found = self._find(server_id)
+            return shown(found.wish, found.placed)
+
     def diagnostics(self, server_id: str) -> dict[str, Any]:
         self._behave("diagnostics")
         with self._lock:
@@ -425,17 +449,3 @@ def _forget(volumes: dict[str, Disk], volume_id: str) -> None:
 def _require(volumes: dict[str, Disk], volume_id: str) -> None:
     if volume_id not in volumes:
         raise ValueError(f"volume {volume_id} is not attached")
-
-
-def default_resources() -> Resources:
-    """A large host: 64 processors, 256 GB, 4 TB."""
-    return Resources(
-        vcpus=64,
-        memory_mb=262_144,
-        local_gb=4096,
-        hypervisor_type="simulated",
-        hypervisor_version=1000,
-        host_ip="127.0.0.1",
-        cpu_info={"arch": "x86_64", "model": "simulated", "topology": {"sockets": 1, "cores": 64, "threads": 1}},
-        facts={"arches": ["x86_64", "aarch64"]},
-    )

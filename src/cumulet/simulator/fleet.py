@@ -17,8 +17,9 @@ import msgspec
 from cumulet.agents.compute.agent import Agent
 from cumulet.agents.compute.protocols import Resources
 from cumulet.kernel.bus import Bus, Method
-from cumulet.simulator.compute import Inspect, SimulatedHypervisor, Upload, default_resources
+from cumulet.simulator.compute import Inspect, SimulatedHypervisor, Upload
 from cumulet.simulator.faults import Faults
+from cumulet.simulator.host_resources import default_resources
 
 PLUGGED, UNPLUGGED = "ACTIVE", "DOWN"
 _TRAITS: Final = (
@@ -120,10 +121,10 @@ class Fleet:
         return {"host": name, "node": name, **resources, "guests": driver.guests()}
 
 
-def fleet_resources(**given: int) -> Resources:
-    """A host as large as simulated ones are, but for what is given (vcpus, memory_mb, local_gb)."""
-    large = default_resources()
-    return msgspec.structs.replace(large, facts={**large.facts, "traits": sorted(_TRAITS)}, **given)
+def fleet_resources(**given: Any) -> Resources:
+    """A host as large as simulated ones are, but for what is given (`default_resources`)."""
+    large = default_resources(**given)
+    return msgspec.structs.replace(large, facts={**large.facts, "traits": sorted(_TRAITS)})
 
 
 def names_of(count: int, prefix: str) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct, field
 
+from cumulet.agents.compute.numa import HostNuma, Placed, Wish, fit, take, wish_of
 from cumulet.agents.compute.protocols import Disk, Guest
 
 RUNNING, PAUSED, SHUTDOWN, SUSPENDED = 1, 3, 4, 7
@@ -32,6 +33,8 @@ class SimulatedGuest(Struct):
     vifs: list[dict[str, Any]] = field(default_factory=list)
     password: str | None = None
     dumps: int = 0
+    wish: Wish | None = None  # of the host's NUMA nodes, and where on this host it has that
+    placed: list[Placed] = field(default_factory=list)
 
     def ports(self) -> set[str]:
         return {str(vif["id"]) for vif in self.vifs}
@@ -57,6 +60,22 @@ def made_from(guest: Guest) -> SimulatedGuest:
         vifs=list(guest.vifs),
         password=guest.admin_password,
     )
+
+
+def left_of(there: Mapping[str, Any], guests: Mapping[str, SimulatedGuest]) -> HostNuma:
+    """What these guests leave of a host's nodes, as the empty host would report them."""
+    found = msgspec.convert(there, HostNuma, str_keys=True)
+    for server_id, guest in guests.items():
+        if guest.wish is not None and guest.placed:
+            take(found.cells, guest.wish, guest.placed)
+            found.guests.append(server_id)
+    return found
+
+
+def place(guest: SimulatedGuest, image: dict[str, Any], left: HostNuma) -> None:
+    """Find a place for what it asks for. Raises ValueError as a real host does."""
+    guest.wish = wish_of(guest.flavor, image)
+    guest.placed = [] if guest.wish is None else fit(guest.wish, left.cells)
 
 
 def copy_of(guest: SimulatedGuest) -> SimulatedGuest:

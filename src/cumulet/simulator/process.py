@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+from cumulet.agents.compute.protocols import Resources
 from cumulet.kernel import config
 from cumulet.kernel.bus import make_bus
 from cumulet.kernel.settings import Settings
 from cumulet.simulator.faults import Faults
-from cumulet.simulator.fleet import Fleet, fleet_resources, names_of
+from cumulet.simulator.fleet import Fleet, names_of
 from cumulet.simulator.images import inspector, uploader
 from cumulet.simulator.reporting import Reporter
 
@@ -24,7 +25,7 @@ class Simulation:
         *,
         prefix: str,
         faults: Faults,
-        size: tuple[int, int, int],
+        resources: Resources,
         bus_dir: Path | None = None,
     ) -> None:
         conf = config.load("nova", settings.files_of("nova"))
@@ -33,10 +34,9 @@ class Simulation:
         folder = settings.paths.state / "simulated" / "fleet"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         has_images = (settings.paths.keys / "passwords.json").exists()
-        vcpus, memory_mb, local_gb = size
         self._fleet = Fleet(
             names_of(hosts, prefix),
-            resources=fleet_resources(vcpus=vcpus, memory_mb=memory_mb, local_gb=local_gb),
+            resources=resources,
             faults=faults,
             folder=folder,
             upload=uploader(settings) if has_images else None,

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from cumulet.agents.compute.protocols import Guest
-from cumulet.agents.compute.qemu import firmware, processes, tpm
+from cumulet.agents.compute.qemu import firmware, placement, processes, tpm
 from cumulet.agents.compute.qemu.driver import QemuHypervisor
 from tests.agents.compute.support import SerialConsole, StoredImages, a_guest, until
 from tests.system.compute import real
@@ -128,7 +128,9 @@ def test_it_starts_by_uefi_and_has_a_tpm(life: Life) -> None:
 
 
 def test_its_processor_is_its_own(life: Life) -> None:
-    pinned = life.here.host.folders.load(life.guest.id).machine["pinned"]["processors"]
+    kept = placement.kept_of(life.here.host.folders.load(life.guest.id), life.here.host.config.host)
+    assert kept is not None
+    pinned = kept.cells[0].pins.values()
     with processes.questions(life.here.host.folders.of(life.guest.id)) as monitor:
         threads = [cpu["thread-id"] for cpu in monitor.ask("query-cpus-fast")]
     assert [os.sched_getaffinity(thread) for thread in threads] == [{cpu} for cpu in pinned]
@@ -184,7 +186,7 @@ def test_they_move_while_it_runs(life: Life) -> None:
     console.close()
     variables = life.here.host.folders.of(life.guest.id) / firmware.VARIABLES
     assert "Mark".encode("utf-16-le") in variables.read_bytes()  # for its next start
-    assert life.here.host.folders.load(life.guest.id).machine["pinned"]["host"] == life.here.host.config.host
+    assert placement.kept_of(life.here.host.folders.load(life.guest.id), life.here.host.config.host) is not None
 
 
 def test_nothing_is_left_of_it(life: Life) -> None:

@@ -6,8 +6,9 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 
+from cumulet.agents.compute import numa
 from cumulet.agents.compute.config import MOST_QUEUES, PCIE_PORTS, HostConfig
 from cumulet.kernel import config
 
@@ -20,6 +21,7 @@ DEFAULT = [
     cfg.BoolOpt("resume_guests_state_on_host_boot", default=False),
     cfg.IntOpt("reserved_host_memory_mb", default=512, min=0),
     cfg.IntOpt("reserved_host_disk_mb", default=0, min=0),
+    cfg.MultiOpt("reserved_huge_pages", item_type=types.Dict(), help="node:0,size:2048,count:64: not for guests."),
     cfg.StrOpt("default_ephemeral_format", help="ext4, ext3, ext2 or xfs. Default: ext4."),
 ]
 LIBVIRT = [
@@ -39,6 +41,7 @@ IMAGE_CACHE = [
 ]
 COMPUTE = [
     cfg.StrOpt("cpu_dedicated_set", default="", help="Processors for guests with hw:cpu_policy=dedicated: 4-12,^8,15."),
+    cfg.StrOpt("cpu_shared_set", default="", help="Those for other guests. Default: all, or none with the other one."),
 ]
 VNC = [
     cfg.BoolOpt("enabled", default=True),
@@ -92,11 +95,21 @@ def host_config(conf: cfg.ConfigOpts, state_dir: Path, **settings: object) -> Ho
         if cache.remove_unused_base_images
         else None,
         "dedicated_processors": conf.compute.cpu_dedicated_set or "",
+        "shared_processors": conf.compute.cpu_shared_set or "",
+        "reserved_pages": [_reserved(each) for each in conf.reserved_huge_pages or []],
         "vnc": conf.vnc.enabled,
         "vnc_listen": conf.vnc.server_listen,
         "vnc_address": conf.vnc.server_proxyclient_address,
     }
     return HostConfig(**(values | settings))  # type: ignore[arg-type]
+
+
+def _reserved(given: dict[str, str]) -> tuple[int, int, int]:
+    """Raises ValueError for one that does not say node, size and count."""
+    try:
+        return int(given["node"]), numa.kb_of(given["size"]), int(given["count"])
+    except (KeyError, ValueError):
+        raise ValueError(f"[DEFAULT] reserved_huge_pages: {given} does not say node, size and count") from None
 
 
 def _machine(entries: list[str]) -> str | None:

@@ -187,6 +187,9 @@ class Hypervisor(Protocol):
     def inject_nmi(self, server_id: str) -> None:
         """Have the guest write a crash dump."""
 
+    def topology(self, server_id: str) -> dict[str, Any]:
+        """Its NUMA nodes as the API's topology shows them to administrators (numa.shown)."""
+
     def diagnostics(self, server_id: str) -> dict[str, Any]:
         """What the API's diagnostics show, in its form since 2.48."""
 

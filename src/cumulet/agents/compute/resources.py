@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from cumulet.agents.compute import host_topology
 from cumulet.agents.compute.config import HostConfig
 from cumulet.agents.compute.protocols import Resources
 
@@ -39,16 +40,18 @@ _TRAITS_OF_FLAGS: Final = {
 def of_host(config: HostConfig, kind: str, version: int, facts: dict[str, Any], traits: list[str]) -> Resources:
     """`facts` and `traits` are what the hypervisor adds: image formats, buses, models."""
     processor = cpu()
-    own = sorted({*traits, *(_TRAITS_OF_FLAGS[flag] for flag in processor["features"] if flag in _TRAITS_OF_FLAGS)})
+    own = {*traits, *(_TRAITS_OF_FLAGS[flag] for flag in processor["features"] if flag in _TRAITS_OF_FLAGS)}
+    if processor["topology"]["threads"] > 1:
+        own.add("HW_CPU_HYPERTHREADING")
     return Resources(
-        vcpus=os.cpu_count() or 1,
+        vcpus=len(host_topology.shared(config)),
         memory_mb=memory_mb(),
         local_gb=local_gb(config.instances),
         hypervisor_type=kind,
         hypervisor_version=version,
         host_ip=config.host_ip,
         cpu_info=processor,
-        facts={"arches": ["x86_64"], "traits": own, **facts},
+        facts={"arches": ["x86_64"], "traits": sorted(own), **facts},
         uptime=uptime(),
     )
 

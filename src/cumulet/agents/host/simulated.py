@@ -10,7 +10,9 @@ from collections.abc import Set
 from pathlib import Path
 from typing import Any, Literal
 
+from cumulet.agents.compute import options as compute_options
 from cumulet.agents.compute.agent import Agent as ComputeAgent
+from cumulet.agents.compute.protocols import Resources
 from cumulet.agents.host.compute import ComputePart
 from cumulet.agents.host.network import NetworkPart
 from cumulet.agents.host.parts import Part
@@ -22,6 +24,7 @@ from cumulet.agents.network.watch import Event
 from cumulet.kernel.bus import Bus
 from cumulet.kernel.settings import Settings
 from cumulet.simulator.compute import SimulatedHypervisor
+from cumulet.simulator.host_resources import default_resources
 from cumulet.simulator.images import inspector, uploader
 from cumulet.simulator.network import SimulatedHost, simulated_drivers
 
@@ -106,6 +109,7 @@ def simulated_parts(bus: Bus, host: str, folder: Path, kinds: Set[str], settings
         hypervisor = PluggedHypervisor(
             simulated,
             watch,
+            resources=None if settings is None else _as_configured(settings),
             inspect=None if settings is None else inspector(settings),
             file=folder / f"{host}.json",
             upload=None if settings is None else uploader(settings),
@@ -114,6 +118,12 @@ def simulated_parts(bus: Bus, host: str, folder: Path, kinds: Set[str], settings
     if "volume" in kinds:
         parts.append(simulated_volume_part(bus, host, folder))
     return parts
+
+
+def _as_configured(settings: Settings) -> Resources:
+    """A simulated host sets processors aside as a real one does."""
+    conf = compute_options.read(settings.files_of("nova"))
+    return default_resources(dedicated=conf.compute.cpu_dedicated_set or "")
 
 
 def _tunnel_address(host: str) -> str:

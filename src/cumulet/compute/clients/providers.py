@@ -14,7 +14,7 @@ from cumulet.kernel.client import Response, Session
 
 log = logging.getLogger(__name__)
 
-_OWNED_CLASSES: Final = frozenset({"VCPU", "MEMORY_MB", "DISK_GB"})
+_OWNED_CLASSES: Final = frozenset({"VCPU", "PCPU", "MEMORY_MB", "DISK_GB"})
 _OWNED_TRAITS: Final = ("COMPUTE_", "HW_CPU_")
 _OPERATORS: Final = frozenset({"COMPUTE_STATUS_DISABLED"})
 _CUSTOM: Final = "CUSTOM_"
@@ -44,6 +44,8 @@ class Providers:
         made = self._create(uuid, name) if is_new else None
         generation, present = self._look(uuid, name) if made is None else (made, {})
         others = {key: value for key, value in present.items() if key not in _OWNED_CLASSES}
+        # A class that a host has no more stays for those who still hold of it (processors that were set aside since).
+        others |= {key: {**present[key], "reserved": present[key]["total"]} for key in _OWNED_CLASSES & present.keys()}
         wanted = {**others, **stock.inventories}
         if present != wanted:
             body = {"resource_provider_generation": generation, "inventories": wanted}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from sqlalchemy.engine import Row
 
+from cumulet.agents.compute import numa
 from cumulet.compute.bodies import convert
 from cumulet.compute.domain import guest_passwords, instance_actions, server_states, servers
 from cumulet.compute.handlers import server_access
@@ -116,22 +118,22 @@ def _older(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def topology(call: Call[Compute], server_id: str) -> Reply:
-    """The guest's NUMA nodes: one, unless its flavor asks for more; host's processors only for administrators."""
+    """The guest's NUMA nodes, as its host has placed them; the host's part is for administrators."""
     with call.service.db.read() as connection:
         row = servers.load(connection, server_id, call.ctx)
     target = {"project_id": row.project_id, "user_id": row.user_id}
     call.service.policy.can(call.ctx, "compute:server:topology:index", target)
-    flavor = servers.decode(row.flavor)
-    wanted = flavor["extra_specs"].get("hw:numa_nodes", "")
-    count = int(wanted) if wanted.isdigit() and int(wanted) > 0 else 0
-    host = call.service.policy.allows(call.ctx, "compute:server:topology:host:index", target)
-    nodes = []
-    for number in range(count):
-        node: dict[str, Any] = {
-            "vcpu_set": list(range(number * flavor["vcpus"] // count, (number + 1) * flavor["vcpus"] // count)),
-            "memory_mb": flavor["ram"] // count,
-        }
-        if host:
-            node |= {"host_node": number, "cpu_pinning": {}}
-        nodes.append(node)
-    return Reply({"nodes": nodes, "pagesize_kb": None})
+    try:
+        asked = numa.wish_of(servers.decode(row.flavor), servers.decode(row.image_properties))
+    except ValueError:  # it could not be built
+        asked = None
+    found = numa.shown(asked, [])
+    if asked is not None and row.host is not None:
+        with contextlib.suppress(BusError):  # a host that is away, or whose guest is not built yet
+            args = {"server_id": row.id}
+            found = call.service.bus.call(row.host, "compute.topology", args, ctx=call.ctx, timeout_s=_GUEST_S)
+    if not call.service.policy.allows(call.ctx, "compute:server:topology:host:index", target):
+        for node in found["nodes"]:
+            for name in ("host_node", "cpu_pinning"):
+                node.pop(name, None)
+    return Reply(found)

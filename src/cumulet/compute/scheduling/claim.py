@@ -9,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from cumulet.agents.compute import numa
 from cumulet.compute.clients import placement
 from cumulet.compute.scheduling import explanation, filters, weighers
 from cumulet.compute.scheduling.hosts import Host, Wish, look_up, wish_of
@@ -23,6 +24,7 @@ _OTHERS = 1000  # providers that are no hosts
 NO_VALID_HOST = "No valid host was found."
 
 
+_OF_THREADS = {"isolate": "!HW_CPU_HYPERTHREADING", "require": "HW_CPU_HYPERTHREADING"}
 _NEAR_OTHERS = ("affinity", "soft-affinity")
 """Policies by which few hosts will do, or be the best, of all there are."""
 
@@ -43,10 +45,16 @@ class Claimed(NamedTuple):
     zone: str
 
 
-def resources_of(flavor: dict[str, Any], *, local_root: bool = True) -> dict[str, int]:
-    """What a server takes of a host, by resource class; a root disk that is a volume takes nothing of it."""
+def resources_of(flavor: dict[str, Any], image: dict[str, Any], *, local_root: bool = True) -> dict[str, int]:
+    """What a server takes of a host, by resource class; a root disk that is a volume takes nothing of it.
+
+    Processors of its own are PCPU. Raises ValueError for a flavor or an image that contradicts itself.
+    """
+    asked = numa.wish_of(flavor, image)
+    shared = flavor["vcpus"] - (0 if asked is None else len(asked.own))
     disk = (flavor["disk"] if local_root else 0) + flavor["ephemeral"] + -(-flavor["swap"] // 1024)
-    wanted = {"VCPU": flavor["vcpus"], "MEMORY_MB": flavor["ram"], "DISK_GB": disk}
+    wanted = {"VCPU": shared, "MEMORY_MB": flavor["ram"], "DISK_GB": disk}
+    wanted["PCPU"] = 0 if asked is None else asked.dedicated()
     for key, value in flavor["extra_specs"].items():
         name = key.removeprefix("resources:")
         if name != key and value.isdigit():
@@ -54,9 +62,9 @@ def resources_of(flavor: dict[str, Any], *, local_root: bool = True) -> dict[str
     return {name: amount for name, amount in wanted.items() if amount}
 
 
-def traits_of(flavor: dict[str, Any]) -> list[str]:
-    """Traits a flavor requires (`trait:NAME=required`) or forbids."""
-    found = []
+def traits_of(flavor: dict[str, Any], asked: numa.Wish | None = None) -> list[str]:
+    """Traits a flavor requires (`trait:NAME=required`) or forbids, and those that its processors ask for."""
+    found = [_OF_THREADS[asked.threads]] if asked is not None and asked.threads in _OF_THREADS else []
     for key, value in flavor["extra_specs"].items():
         name = key.removeprefix("trait:")
         if name != key:
@@ -71,10 +79,13 @@ def claim(compute: Compute, row: Row[Any], place: dict[str, Any], flavor: dict[s
     `flavor`: the one it is to have, if not its own.
     """
     flavor = flavor or msgspec.json.decode(row.flavor)
-    wanted = resources_of(flavor, local_root=row.image_id is not None)
-    with compute.db.read() as connection:
-        wish = wish_of(connection, row, place, flavor)
-        tree = _named(compute, connection, wish)
+    try:
+        wanted = resources_of(flavor, msgspec.json.decode(row.image_properties), local_root=row.image_id is not None)
+        with compute.db.read() as connection:
+            wish = wish_of(connection, row, place, flavor)
+            tree = _named(compute, connection, wish)
+    except ValueError as error:
+        raise GiveUp(f"{NO_VALID_HOST} No host could be what flavor and image ask for: {error}") from None
     found = _search(compute, row, wish, flavor, wanted, in_tree=tree, forced=bool(place.get("forced")))
     best = _in_order(compute, weighers.best_first(found.left, wish, compute.conf))
     taken = _take(compute, row, [host for host in best if host.provider in found.requests], found.requests)
@@ -141,7 +152,7 @@ def _search(
     found = Found({}, [], 0, [])
     for sample in (None,) if particular or limit <= _SAMPLE else (_SAMPLE, None):
         answer = placement.candidates(
-            compute.session, wanted, required=traits_of(flavor), limit=limit, in_tree=in_tree, sample=sample
+            compute.session, wanted, required=traits_of(flavor, wish.numa), limit=limit, in_tree=in_tree, sample=sample
         )
         found = _fitting(compute, row, wish, answer, forced=forced)
         if found.left or (sample is not None and len(found.requests) < sample):
@@ -155,7 +166,7 @@ def _fitting(compute: Compute, row: Row[Any], wish: Wish, answer: dict[str, Any]
         chain = chain[: filters.FORCED]
     summaries = answer["provider_summaries"]
     with compute.db.read() as connection:
-        hosts = look_up(compute, connection, row, summaries)
+        hosts = look_up(compute, connection, row, summaries, placed=wish.numa is not None)
     left, removed = filters.run(chain, hosts, wish, compute.conf)
     requests = {next(iter(one["allocations"])): one for one in answer["allocation_requests"]}
     return Found(requests, left, len(hosts), removed)

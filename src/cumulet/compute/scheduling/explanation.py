@@ -7,7 +7,12 @@ from typing import Final
 
 from cumulet.compute.scheduling.hosts import Host
 
-_UNITS: Final = {"VCPU": "VCPUs", "MEMORY_MB": "MB of memory", "DISK_GB": "GB of disk"}
+_UNITS: Final = {
+    "VCPU": "VCPUs",
+    "PCPU": "processors set aside ([compute] cpu_dedicated_set)",
+    "MEMORY_MB": "MB of memory",
+    "DISK_GB": "GB of disk",
+}
 _MOST_NAMED: Final = 3
 
 

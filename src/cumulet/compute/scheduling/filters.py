@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import msgspec
 from oslo_config import cfg
 
+from cumulet.agents.compute import numa
 from cumulet.compute.scheduling.hosts import Host, Wish
 
 log = logging.getLogger(__name__)
@@ -118,6 +121,23 @@ def _tenant_isolation(host: Host, wish: Wish, conf: cfg.ConfigOpts) -> str | Non
     return "is kept for other projects" if allowed and wish.project_id not in allowed else None
 
 
+def _numa(host: Host, wish: Wish, conf: cfg.ConfigOpts) -> str | None:
+    """NUMA nodes, huge pages and processors of its own, beside what servers have that were sent there just now."""
+    if wish.numa is None:
+        return None
+    if "numa" not in host.facts:
+        return "does not tell of its NUMA nodes"
+    cells = msgspec.convert(host.facts["numa"], numa.HostNuma, str_keys=True).cells
+    for other in host.coming:
+        with contextlib.suppress(numa.Misfit):  # it is refused there
+            numa.take(cells, other, numa.fit(other, cells))
+    try:
+        numa.fit(wish.numa, cells)
+    except numa.Misfit as error:
+        return str(error)
+    return None
+
+
 FILTERS: Final[dict[str, Filter]] = {
     "AllHostsFilter": _all_hosts,
     "ComputeFilter": _compute,
@@ -129,6 +149,7 @@ FILTERS: Final[dict[str, Filter]] = {
     "SameHostFilter": _same_host,
     "DifferentHostFilter": _different_host,
     "NumInstancesFilter": _instances,
+    "NUMATopologyFilter": _numa,
     "IoOpsFilter": _io_ops,
     "AggregateInstanceExtraSpecsFilter": _aggregate_specs,
     "AggregateMultiTenancyIsolation": _tenant_isolation,
@@ -146,6 +167,8 @@ def chain(conf: cfg.ConfigOpts) -> list[tuple[str, Filter]]:
             found.append((name, FILTERS[name]))
         else:
             log.warning("[filter_scheduler] enabled_filters: there is no %s here; it removes no host", name)
+    if "NUMATopologyFilter" not in conf.filter_scheduler.enabled_filters:
+        found.append(("NUMATopologyFilter", _numa))  # a host could but refuse
     return found
 
 

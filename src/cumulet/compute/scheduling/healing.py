@@ -52,7 +52,8 @@ def _same_node() -> sa.ColumnElement[bool]:
 
 def heal(compute: Compute, row: Row[Any], provider: str) -> bool:
     """Enter what a server uses. False when its node has no room for it by its inventory."""
-    amounts = resources_of(msgspec.json.decode(row.flavor), local_root=row.image_id is not None)
+    flavor, image = msgspec.json.decode(row.flavor), msgspec.json.decode(row.image_properties)
+    amounts = resources_of(flavor, image, local_root=row.image_id is not None)
     body = {
         "allocations": {provider: {"resources": amounts}},
         "project_id": row.project_id,

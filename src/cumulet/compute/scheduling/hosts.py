@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from cumulet.agents.compute import numa
 from cumulet.compute.domain import services
 from cumulet.compute.service import Compute
 from cumulet.compute.tables import (
@@ -22,6 +24,8 @@ from cumulet.compute.tables import (
     server_groups,
     servers,
 )
+
+_TOLD_AFTER: Final = 60 * 1_000_000  # microseconds, several times what a host takes to report
 
 
 @dataclass
@@ -41,6 +45,7 @@ class Host:
     servers: int = 0
     busy: int = 0
     members: int = 0  # servers of the asking server's group
+    coming: list[numa.Wish] = field(default_factory=list)  # of servers that the host has not reported yet
 
 
 @dataclass(frozen=True)
@@ -60,10 +65,13 @@ class Wish:
     most_per_host: int
     group_is_empty: bool
     excluded: frozenset[str] = frozenset()  # hosts, for one that has to leave its own
+    numa: numa.Wish | None = None
 
 
 def wish_of(connection: Connection, row: Row[Any], place: dict[str, Any], flavor: dict[str, Any] | None = None) -> Wish:
+    """Raises ValueError for a flavor or an image that contradicts itself."""
     flavor = flavor or msgspec.json.decode(row.flavor)
+    image = msgspec.json.decode(row.image_properties)
     hints = msgspec.json.decode(row.scheduler_hints)
     same, apart = _ids(hints.get("same_host")), _ids(hints.get("different_host"))
     hosts_of = _hosts_of(connection, same + apart)
@@ -74,7 +82,7 @@ def wish_of(connection: Connection, row: Row[Any], place: dict[str, Any], flavor
         host=place.get("host"),
         node=place.get("node"),
         extra_specs=flavor["extra_specs"],
-        image_properties=msgspec.json.decode(row.image_properties),
+        image_properties=image,
         same_as=frozenset(hosts_of[one] for one in same if one in hosts_of),
         apart_from=frozenset(hosts_of[one] for one in apart if one in hosts_of),
         wants_same=bool(same),
@@ -82,6 +90,7 @@ def wish_of(connection: Connection, row: Row[Any], place: dict[str, Any], flavor
         most_per_host=most,
         group_is_empty=empty,
         excluded=frozenset(place.get("excluded", ())),
+        numa=numa.wish_of(flavor, image),
     )
 
 
@@ -149,8 +158,16 @@ _LOAD = (
 )
 
 
-def look_up(compute: Compute, connection: Connection, row: Row[Any], summaries: dict[str, Any]) -> list[Host]:
-    """The hosts of these providers, in four queries however many they are."""
+def look_up(
+    compute: Compute,
+    connection: Connection,
+    row: Row[Any],
+    summaries: dict[str, Any],
+    *,
+    placed: bool = False,
+) -> list[Host]:
+    """The hosts of these providers, in four queries however many they are; one more where it matters how servers are
+    `placed` on their NUMA nodes."""
     nodes: Sequence[Any] = connection.execute(_NODES, {"providers": list(summaries)}).all()
     hosts = {"hosts": [node.host for node in nodes]}
     metadata: dict[str, list[dict[str, str]]] = {}
@@ -159,6 +176,7 @@ def look_up(compute: Compute, connection: Connection, row: Row[Any], summaries: 
     zones = {host: zone for host, all_ in metadata.items() if (zone := services.zone_of(all_)) is not None}
     counts = {host: (int(all_), int(busy)) for host, all_, busy in connection.execute(_LOAD, hosts)}
     members = _members(connection, row) if row.server_group_id is not None else {}
+    coming = _coming(compute, connection, row, nodes) if placed else {}
     default_zone = str(compute.conf.default_availability_zone)
     return [
         Host(
@@ -177,9 +195,33 @@ def look_up(compute: Compute, connection: Connection, row: Row[Any], summaries: 
             servers=counts.get(node.host, (0, 0))[0],
             busy=counts.get(node.host, (0, 0))[1],
             members=members.get(node.host, 0),
+            coming=coming.get(node.host, []),
         )
         for node in nodes
     ]
+
+
+def _coming(
+    compute: Compute, connection: Connection, row: Row[Any], nodes: Sequence[Any]
+) -> dict[str, list[numa.Wish]]:
+    """What servers want of their hosts that went there of late, and that the hosts have not told of yet."""
+    told = {one for node in nodes for one in _decoded(node.facts).get("numa", {}).get("guests", ())}
+    lately = compute.now() - _TOLD_AFTER
+    query = sa.select(servers.c.id, servers.c.host, servers.c.flavor, servers.c.image_properties).where(
+        servers.c.host.in_([node.host for node in nodes]),
+        servers.c.id != row.id,
+        sa.not_(servers.c.deleted),
+        sa.or_(servers.c.task_state.is_not(None), servers.c.updated_at > lately),
+    )
+    found: dict[str, list[numa.Wish]] = {}
+    for server in connection.execute(query):
+        if server.id in told:
+            continue
+        with contextlib.suppress(ValueError):  # its own job says so
+            wish = numa.wish_of(_decoded(server.flavor), msgspec.json.decode(server.image_properties))
+            if wish is not None:
+                found.setdefault(server.host, []).append(wish)
+    return found
 
 
 @functools.lru_cache(maxsize=256)

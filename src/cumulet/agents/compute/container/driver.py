@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final, NoReturn
 
-from cumulet.agents.compute import console_logs, resources
+from cumulet.agents.compute import console_logs, numa, resources
 from cumulet.agents.compute.container import (
     building,
     cards,
@@ -327,6 +327,11 @@ class ContainerHypervisor:
             self._folders.save(record)
 
     # -- inside, consoles ---------------------------------------------------------------------------------------------
+
+    def topology(self, server_id: str) -> dict[str, Any]:
+        """A container sees no NUMA nodes."""
+        self._folders.load(server_id)
+        return numa.shown(None, [])
 
     def diagnostics(self, server_id: str) -> dict[str, Any]:
         record = self._folders.load(server_id)

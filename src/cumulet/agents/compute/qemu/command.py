@@ -77,8 +77,9 @@ def _machine(record: Record, config: HostConfig) -> Arguments:
     options = [machine["type"], "usb=off", "dump-guest-core=off"]
     if machine["firmware"].get("secure"):
         options.append("smm=on")
-    placed = machine.get("placement") or placement.NOWHERE
-    found = ["-machine", ",".join(options) + placement.backend(placed)]
+    wish, kept = placement.wish_of(record), placement.kept_of(record, config.host)
+    memory = placement.arguments(wish, kept.cells, bind=kept.several) if kept is not None else []
+    found = ["-machine", ",".join(options) + placement.backend(wish, memory)]
     if machine["accelerator"] == "kvm":
         found += ["-accel", "kvm"]
     else:
@@ -86,7 +87,7 @@ def _machine(record: Record, config: HostConfig) -> Arguments:
     found += ["-cpu", machine["cpu"], "-m", f"size={int(flavor['ram'])}M", "-overcommit", "mem-lock=off"]
     topology = machine["topology"]
     found += ["-smp", ",".join([str(flavor["vcpus"]), *(f"{name}={count}" for name, count in topology.items())])]
-    found += placement.arguments(placed, int(flavor["ram"]))
+    found += memory
     found += ["-rtc", "base=localtime" if machine["windows"] else "base=utc", "-boot", "strict=on"]
     if machine["firmware"]:
         code = {"driver": "file", "filename": machine["firmware"]["code"], "node-name": "code", "read-only": True}

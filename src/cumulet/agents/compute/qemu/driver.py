@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from cumulet.agents.compute import console_logs, resources
+from cumulet.agents.compute import console_logs, numa, resources
 from cumulet.agents.compute.folders import CONSOLE_LOG, Record, boot_id
 from cumulet.agents.compute.protocols import Disk, Guest, NoSuchGuest, Resources
 from cumulet.agents.compute.qemu import (
@@ -23,6 +23,7 @@ from cumulet.agents.compute.qemu import (
     guest_agent,
     hotplug,
     live,
+    placement,
     power,
     processes,
     rebuilding,
@@ -60,11 +61,13 @@ class QemuHypervisor:
     # -- the host -----------------------------------------------------------------------------------------------------
 
     def resources(self) -> Resources:
-        for record in self.host.folders.all():
+        records = self.host.folders.all()
+        for record in records:
             console_logs.trim(self.host.folders.of(record.id) / CONSOLE_LOG)
         self._sweep()
         major, minor, patch = accelerator.version()
-        facts = {"hypervisor_types": ["qemu", "kvm"] if accelerator.has_kvm() else ["qemu"]}
+        facts: dict[str, Any] = {"hypervisor_types": ["qemu", "kvm"] if accelerator.has_kvm() else ["qemu"]}
+        facts["numa"] = placement.report(self.host, records)
         traits = _TRAITS.split() + firmware.traits() + tpm.traits()
         return resources.of_host(self.host.config, "QEMU", major * 1_000_000 + minor * 1_000 + patch, facts, traits)
 
@@ -316,6 +319,11 @@ class QemuHypervisor:
     def inject_nmi(self, server_id: str) -> None:
         with self._guest(server_id), processes.monitor(self.host.folders.of(server_id)) as monitor:
             monitor.ask("inject-nmi")
+
+    def topology(self, server_id: str) -> dict[str, Any]:
+        record = self.host.folders.load(server_id)
+        kept = placement.kept_of(record, self.host.config.host)
+        return numa.shown(placement.wish_of(record), [] if kept is None else kept.cells)
 
     def diagnostics(self, server_id: str) -> dict[str, Any]:
         return diagnostics.of(self.host, self.host.folders.load(server_id))

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from cumulet.agents.compute.config import HostConfig
 from cumulet.agents.compute.protocols import Guest
-from cumulet.agents.compute.qemu import accelerator, firmware, placement, tpm
+from cumulet.agents.compute.qemu import accelerator, firmware, tpm
 
 EMULATED_CPU: Final = "Nehalem"
 _CARD_MODELS: Final = {"virtio": "virtio-net-pci", "e1000": "e1000", "e1000e": "e1000e", "rtl8139": "rtl8139"}
@@ -26,7 +26,6 @@ def choose(guest: Guest, config: HostConfig) -> dict[str, Any]:
         "cpu": _cpu(config, kvm),
         "firmware": firmware.choose(image, specs, machine_type),
         "tpm": tpm.choose(image, specs),
-        "placement": _placement(guest, config),
         "card_model": _card_model(image),
         "queues": _queues(guest, config),
         "disk_bus": str(image.get("hw_disk_bus") or "virtio"),
@@ -52,13 +51,6 @@ def _cpu(config: HostConfig, kvm: bool) -> str:
     if kvm and config.cpu_mode != "none":
         return "host"
     return EMULATED_CPU
-
-
-def _placement(guest: Guest, config: HostConfig) -> dict[str, Any]:
-    chosen = placement.choose(guest.flavor, guest.image, guest.flavor.get("extra_specs") or {})
-    if chosen["dedicated"]:
-        placement.own_processors(int(guest.flavor["vcpus"]), config.dedicated_processors, ())
-    return chosen
 
 
 def _card_model(image: dict[str, Any]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -68,6 +67,7 @@ def on(host: Host, record: Record, *, paused: bool = False, again: bool = False)
 def _run(host: Host, record: Record, directory: Path, *, within_s: float) -> None:
     volumes.await_served(record.drives, host.config.host_namespace, within_s=within_s)
     host.plug(record)
+    placement.place(host, record)
     memory = directory / MEMORY
     if memory.exists():
         _restore(host, record, directory, memory)
@@ -206,56 +206,39 @@ def listening(directory: Path) -> Iterator[None]:
 
 def await_memory(host: Host, record: Record, *, pass_fds: Sequence[int] = ()) -> None:
     """A machine that waits for memory from elsewhere, standing still."""
+    placement.place(host, record)
     arguments = command.build(record, host.config, incoming="defer")
     _launch(host, record, arguments, pass_fds=pass_fds)
 
 
 def _launch(host: Host, record: Record, arguments: Sequence[str], *, pass_fds: Sequence[int] = ()) -> None:
-    """Its QEMU with what has to be beside it, on the processors that are its own where it has such."""
+    """Its QEMU with what has to be beside it, held to what it may have of the host."""
     directory = host.folders.of(record.id)
-    processors = _own_processors(host, record)
     tpm.bury()
     tpm.start(directory, record.machine.get("tpm") or {})
     processes.start(directory, arguments, host.config.host_namespace, pass_fds=pass_fds)
     try:
-        _hold(record, directory, processors)
+        _hold(host, record, directory)
     except BaseException:
         processes.kill(directory)
         raise
 
 
-def _hold(record: Record, directory: Path, processors: list[int]) -> None:
-    """To what its flavor and its volumes say it may have of the host."""
-    time, pid = processor_time.of_flavor(record.guest.flavor), processes.pid_of(directory)
-    if time != processor_time.UNLIMITED and pid is not None:
+def _hold(host: Host, record: Record, directory: Path) -> None:
+    pid, time = processes.pid_of(directory), processor_time.of_flavor(record.guest.flavor)
+    if pid is None:
+        return
+    if time != processor_time.UNLIMITED:
         cgroups.hold(record.id, time, vcpus=int(record.guest.flavor["vcpus"]), pid=pid)
-    limited = [drive for drive in record.drives if drive.limits]
-    if not processors and not limited:
+    placement.confine(host, record, pid)
+    kept, limited = placement.kept_of(record, host.config.host), [drive for drive in record.drives if drive.limits]
+    if kept is None and not limited:
         return
     with processes.monitor(directory) as monitor:
+        if kept is not None:
+            placement.pin(host, kept, [cpu["thread-id"] for cpu in monitor.ask("query-cpus-fast")])
         for drive in limited:
             devices.limit(monitor, drive)
-        if processors:
-            placement.pin([cpu["thread-id"] for cpu in monitor.ask("query-cpus-fast")], processors)
-
-
-_choosing: Final = threading.Lock()
-
-
-def _own_processors(host: Host, record: Record) -> list[int]:
-    """Those it has had here, else free ones, which the record says before anybody else looks."""
-    if not (record.machine.get("placement") or placement.NOWHERE)["dedicated"]:
-        return []
-    wanted, had = int(record.guest.flavor["vcpus"]), record.machine.get("pinned") or {}
-    if had.get("host") == host.config.host and len(had["processors"]) == wanted:
-        return list(had["processors"])
-    with _choosing:
-        others = (one.machine.get("pinned") or {} for one in host.folders.all() if one.id != record.id)
-        taken = [cpu for one in others if one.get("host") == host.config.host for cpu in one["processors"]]
-        found = placement.own_processors(wanted, host.config.dedicated_processors, taken)
-        record.machine["pinned"] = {"host": host.config.host, "processors": found}
-        host.folders.save(record)
-    return found
 
 
 def _watch_memory(host: Host, directory: Path) -> None:

@@ -13,7 +13,7 @@ from cumulet.agents.compute.qemu.host import Host
 from cumulet.agents.compute.run import image_tool, run
 
 BEFORE: Final = "before"
-_OF_FLAVOR: Final = ("topology", "queues", "cpu", "accelerator", "rng", "watchdog", "placement", "tpm")
+_OF_FLAVOR: Final = ("topology", "queues", "cpu", "accelerator", "rng", "watchdog", "tpm")
 _LOCAL: Final = (disks.ROOT, disks.ephemeral(0), disks.SWAP, disks.CONFIG, firmware.VARIABLES)
 
 
