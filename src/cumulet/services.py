@@ -23,11 +23,13 @@ class CatalogEntry:
 @dataclass(frozen=True)
 class Listener:
     """A further port of a service that has no place in the catalog. The service's module builds its WSGI callable by
-    the function `build`; `paths` are the first parts of its paths, by which --single-port tells its requests."""
+    the function `build`; None: its API answers there too. `paths` are the first parts of its paths, by which
+    --single-port tells its requests. The cloud does without an `optional` port that is taken."""
 
     port: int
-    build: str
-    paths: tuple[str, ...]
+    build: str | None = None
+    paths: tuple[str, ...] = ()
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,9 @@ class Service:
 
 
 METADATA_PORT = 8775
+OLD_ADMIN_PORT = 35357
+"""Where Keystone answered administrators until 2018, and where install guides of that time still send everybody. The
+system also gives it to outgoing connections, so it may be taken at any moment."""
 METADATA_PATHS = (
     *("openstack", "ec2", "latest", "1.0", "2007-01-19", "2007-03-01", "2007-08-29", "2007-10-10", "2007-12-15"),
     *("2008-02-01", "2008-09-01", "2009-04-04"),
@@ -66,6 +71,7 @@ SERVICES: tuple[Service, ...] = (
         "/identity",
         (CatalogEntry("identity", "keystone", "/v3", "OpenStack Identity"),),
         "cumulet.identity.app",
+        also=(Listener(OLD_ADMIN_PORT, optional=True),),
     ),
     Service(
         "image",

@@ -174,6 +174,67 @@ def test_a_cloud_follows_its_ports_and_keeps_what_people_changed(empty: Identity
     assert all(":5007/" in line or ":8783/" in line for line in after["endpoints"])
 
 
+def test_endpoints_made_by_hand_keep_their_url(empty: Identity, tmp_path: Path) -> None:
+    """Behind a virtual address the install guides give its name to every endpoint, and to bootstrap."""
+    bootstrap(empty, OPTIONS)
+    settings = Settings(state_dir=str(tmp_path))
+    ensure_cloud(empty, settings, SERVICES, PASSWORDS)
+    assert urls(empty, "identity") == {
+        ("public", "http://cloud:5000/v3/"),
+        ("internal", "http://inside:5000/v3/"),
+        ("admin", "http://127.0.0.1:5000/v3"),
+    }
+    with empty.db.write() as connection:
+        mine = sa.update(tables.endpoints).where(tables.endpoints.c.interface == "admin")
+        connection.execute(mine.where(tables.endpoints.c.url.contains("5000")).values(url="http://localhost:35357/v3"))
+    ensure_cloud(empty, msgspec.structs.replace(settings, public_host="new"), SERVICES, PASSWORDS)
+    assert urls(empty, "identity") == {
+        ("public", "http://cloud:5000/v3/"),
+        ("internal", "http://inside:5000/v3/"),
+        ("admin", "http://new:5000/v3"),
+    }
+    assert {url for _, url in urls(empty, "volumev3")} == {"http://new:8776/v3/%(project_id)s"}
+
+
+def urls(identity: Identity, kind: str) -> set[tuple[str, str]]:
+    joined = tables.endpoints.join(tables.services, tables.endpoints.c.service_id == tables.services.c.id)
+    query = sa.select(tables.endpoints.c.interface, tables.endpoints.c.url).select_from(joined)
+    with identity.db.read() as connection:
+        return {(one.interface, one.url) for one in connection.execute(query.where(tables.services.c.type == kind))}
+
+
+def test_what_is_made_by_hand_is_only_completed(empty: Identity, tmp_path: Path) -> None:
+    settings = Settings(state_dir=str(tmp_path), by_hand=True)
+    for _ in range(2):
+        ensure_cloud(empty, settings, SERVICES, PASSWORDS)
+    filled = {name: len(rows) for name, rows in contents(empty).items() if rows}
+    assert filled == {"projects": 1, "regions": 1}  # the project is the domain
+    bootstrap(empty, OPTIONS)
+    bootstrap(empty, replace(OPTIONS, admin_username="cinder", admin_project="service", region=None))
+    before = contents(empty)
+    for _ in range(2):
+        ensure_cloud(empty, settings, SERVICES, PASSWORDS)
+    after = contents(empty)
+    assert {name for name in after if after[name] != before[name]} == {"assignments"}
+    assert len(after["assignments"]) == len(before["assignments"]) + 1
+    service = row(empty, tables.projects, "service")
+    assert "service" in roles_of(empty, "cinder", project_id=service.id)
+    assert urls(empty, "volumev3") == set()
+
+
+def test_roles_made_by_hand_are_completed(empty: Identity, tmp_path: Path) -> None:
+    settings = Settings(state_dir=str(tmp_path), by_hand=True)
+    ensure_cloud(empty, settings, SERVICES, PASSWORDS)
+    with empty.db.write() as connection:
+        made = {"id": "1", "domain_id": tables.ROOT, "name": "admin", "options": "{}", "extra": "{}"}
+        connection.execute(sa.insert(tables.roles).values(made))
+    ensure_cloud(empty, settings, SERVICES, PASSWORDS)
+    with empty.db.read() as connection:
+        names = set(connection.scalars(sa.select(tables.roles.c.name)))
+    assert names == {"admin", "manager", "member", "reader", "service"}
+    assert not contents(empty)["users"]
+
+
 def test_a_service_that_comes_later_is_added(empty: Identity, tmp_path: Path) -> None:
     settings = Settings(state_dir=str(tmp_path))
     ensure_cloud(empty, settings, SERVICES[:1], PASSWORDS)

@@ -66,7 +66,9 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def serving(*ports: int, processes: int = 1, tls: tuple[Path, Path] | None = None) -> Iterator[list[int]]:
+def serving(
+    *ports: int, processes: int = 1, tls: tuple[Path, Path] | None = None, optional: tuple[int, ...] = ()
+) -> Iterator[list[int]]:
     """The pids of processes that answer with `echo` on all ports; they are ready when the block begins."""
     pids = []
     read, write = os.pipe()
@@ -74,7 +76,8 @@ def serving(*ports: int, processes: int = 1, tls: tuple[Path, Path] | None = Non
         pid = os.fork()
         if pid == 0:
             os.environ["SECRET_OF_THE_SHELL"] = "s3cret"
-            server.serve(dict.fromkeys(ports, echo), host=HOST, tls=tls, ready=lambda: os.write(write, b"r") and None)
+            apps = dict.fromkeys(ports, echo)
+            server.serve(apps, host=HOST, tls=tls, optional=optional, ready=lambda: os.write(write, b"r") and None)
             os._exit(0)
         pids.append(pid)
     try:
@@ -138,6 +141,14 @@ def test_a_port_that_another_program_has_is_told() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(server.CannotListen, match=f"port {port} on {HOST}.*in use"):
             server.serve({port: echo}, host=HOST)
+
+
+def test_an_optional_port_is_done_without() -> None:
+    [port] = free_ports(1)
+    with socket.create_server((HOST, 0)) as taken:
+        other = taken.getsockname()[1]
+        with serving(port, other, 1 << 16, optional=(other, 1 << 16)) as [pid]:
+            assert int(get(port).split()[0]) == pid
 
 
 def test_uploads_stream() -> None:

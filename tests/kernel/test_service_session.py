@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from cumulet.kernel import client
 from cumulet.kernel.client import Transport, Unreachable
 from cumulet.kernel.environment import Environment
 from cumulet.kernel.settings import Settings
@@ -22,13 +23,14 @@ class Identity:
     def __init__(self, password: str) -> None:
         self.password = password
         self.tried: list[str] = []
+        self.catalog: list[dict[str, Any]] = []
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         body = json.loads(environ["wsgi.input"].read())
         self.tried.append(body["auth"]["identity"]["password"]["user"]["password"])
         fits = self.tried[-1] == self.password
         start_response("201 Created" if fits else "401 Unauthorized", [("X-Subject-Token", "a-token")])
-        return [json.dumps({"token": {"catalog": []}}).encode()]
+        return [json.dumps({"token": {"catalog": self.catalog}}).encode()]
 
 
 def environment(tmp_path: Path, password: str, conf: str = "") -> tuple[Environment, Identity]:
@@ -63,6 +65,26 @@ def test_a_conf_for_a_user_that_the_cloud_made_does_no_harm(tmp_path: Path) -> N
     session.forget()
     assert session.token() == "a-token"
     assert identity.tried == ["NOVA_PASS", "made", "made"], "the one that fitted goes first"
+
+
+def test_the_old_names_of_user_and_password_are_read(tmp_path: Path) -> None:
+    conf = "[keystone_authtoken]\nidentity_uri = http://controller:35357\nadmin_user = nova\nadmin_password = 123\n"
+    env, identity = environment(tmp_path, "123", conf)
+    assert env.service_session("nova").token() == "a-token"
+    assert identity.tried == ["123"]
+
+
+def test_a_service_that_is_registered_later_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    env, identity = environment(tmp_path, "made")
+    session = env.service_session("nova")
+    for _ in range(3):
+        with pytest.raises(LookupError, match="no endpoint of type image"):
+            session.endpoint("image")
+    assert len(identity.tried) == 1, "Identity is not asked every time"
+    there = {"interface": "public", "region_id": "RegionOne", "url": "http://controller:9292/"}
+    identity.catalog = [{"type": "image", "endpoints": [there]}]
+    monkeypatch.setattr(client, "_CATALOG_GOOD_S", 0.0)
+    assert session.endpoint("image") == "http://controller:9292"
 
 
 def test_another_users_password_is_not_tried(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,12 @@ class Refused(Exception):
     """The client ended with an error; the message is what it said."""
 
 
-class OpenStack:
-    """One user's shell, as after `eval "$(cumulet openrc --user …)"`."""
+class Shell:
+    """One user's shell, with the variables that log the client in."""
 
-    def __init__(self, cloud: Cloud, user: str) -> None:
+    def __init__(self, login: Mapping[str, str]) -> None:
         assert OPENSTACK is not None
-        lines = cloud.run("openrc", "--user", user).stdout.splitlines()
-        exports = (shlex.split(line)[1].partition("=") for line in lines if line.startswith("export "))
-        self._login = {name: value for name, _, value in exports}
+        self._login = dict(login)
         loop = Path(__file__).with_name("client_loop.py")
         self._process = subprocess.Popen(
             [str(Path(OPENSTACK).with_name("python")), str(loop)],
@@ -55,3 +54,12 @@ class OpenStack:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(20)
+
+
+class OpenStack(Shell):
+    """As after `eval "$(cumulet openrc --user …)"`."""
+
+    def __init__(self, cloud: Cloud, user: str) -> None:
+        lines = cloud.run("openrc", "--user", user).stdout.splitlines()
+        exports = (shlex.split(line)[1].partition("=") for line in lines if line.startswith("export "))
+        super().__init__({name: value for name, _, value in exports})

@@ -1,6 +1,7 @@
 """How a host logs in to other services: as its own service's user, with what its conf says or what the cloud made.
 
-nova.conf, cinder.conf: [service_user] first, else [keystone_authtoken] (auth_url, username, password, project_name).
+nova.conf, cinder.conf: [service_user] first, else [keystone_authtoken] (auth_url, username, password, project_name; or
+identity_uri, admin_user, admin_password, admin_tenant_name, as they were called until 2016).
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from cumulet.kernel.settings import Settings
 _GROUPS = ("service_user", "keystone_authtoken")
 _IDENTITY = (5000, "/identity")
 _OPTIONS = [
-    cfg.StrOpt("auth_url"),
-    cfg.StrOpt("www_authenticate_uri"),
-    cfg.StrOpt("username"),
-    cfg.StrOpt("password", secret=True),
-    cfg.StrOpt("project_name", default="service"),
+    cfg.StrOpt("auth_url", deprecated_name="identity_uri"),
+    cfg.StrOpt("www_authenticate_uri", deprecated_name="auth_uri"),
+    cfg.StrOpt("username", deprecated_name="admin_user"),
+    cfg.StrOpt("password", secret=True, deprecated_name="admin_password"),
+    cfg.StrOpt("project_name", default="service", deprecated_name="admin_tenant_name"),
     cfg.StrOpt("region_name"),
     cfg.StrOpt("cafile"),
 ]

@@ -15,13 +15,14 @@ from cumulet.kernel.paths import Paths
 from cumulet.kernel.settings import Settings
 from cumulet.processes import agent, state
 
+_GRACE_S = 20.0
 _AFTER_KILL_S = 5.0
 
 
 def down(
     state_dir: StateDir = None,
     purge: Annotated[bool, typer.Option("--purge", help="Also delete everything the cloud kept.")] = False,
-    within: Annotated[float, typer.Option(min=0, help="Seconds after which what is left is killed.")] = 20.0,
+    within: Annotated[float, typer.Option(min=0, help="Seconds after which what is left is killed.")] = _GRACE_S,
 ) -> None:
     """End the cloud: requests under way finish, then every process goes. What it kept stays, unless --purge."""
     paths = paths_of(state_dir)
@@ -29,9 +30,7 @@ def down(
     if known is None:
         typer.echo("The cloud is not running.")
     else:
-        known.supervisor.signal(signal.SIGTERM)
-        if not _ended(paths, within):
-            _kill(paths, known)
+        end(paths, known, within)
         typer.echo("The cloud is down.")
     settings = Settings.load(paths)
     if settings is not None:
@@ -42,6 +41,13 @@ def down(
         for directory in {paths.state, paths.config, paths.logs, paths.run}:
             shutil.rmtree(directory, ignore_errors=True)
         typer.echo("Everything it kept is deleted.")
+
+
+def end(paths: Paths, known: state.State, within_s: float = _GRACE_S) -> None:
+    """Every process of a running cloud goes; its guests and networks stay for whoever starts it again."""
+    known.supervisor.signal(signal.SIGTERM)
+    if not _ended(paths, within_s):
+        _kill(paths, known)
 
 
 def _ended(paths: Paths, within_s: float) -> bool:

@@ -12,6 +12,7 @@ import typer
 COMMANDS = {
     "up": "Start the cloud, or resume the one that is there.",
     "down": "End the cloud.",
+    "reload": "Let changed configuration files take effect.",
     "demo": "A first server, as in the install guides.",
     "join": "This machine as one more host of a cloud.",
     "simulate": "Thousands of simulated hosts for a cloud.",

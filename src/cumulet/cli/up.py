@@ -10,6 +10,7 @@ import msgspec
 import typer
 
 from cumulet import services as known_services
+from cumulet.cli import down
 from cumulet.cli.options import StateDir, fail, paths_of, program
 from cumulet.kernel.paths import Paths
 from cumulet.kernel.settings import Settings
@@ -36,6 +37,13 @@ def up(
     tls_key: Annotated[Path | None, Opt(exists=True, dir_okay=False, help="The certificate's key.")] = None,
     workers: Annotated[int | None, Opt(min=0, help="API processes. Default: one a core, at most 4.")] = None,
     services: Annotated[str | None, Opt(help="Only these, by name, separated by commas; `all`: every one.")] = None,
+    by_hand: Annotated[
+        str | None,
+        Opt(
+            help="Start these services, `identity` first, and make no user or endpoint: that is done by hand, as the "
+            "install guides do. In a cloud that is there already: add them."
+        ),
+    ] = None,
     config_file: Annotated[
         list[str] | None, Opt(help="PROJECT=PATH: a configuration file to read last, e.g. keystone=/etc/keystone.conf.")
     ] = None,
@@ -57,11 +65,18 @@ def up(
     if single_port is not None:
         settings = msgspec.structs.replace(settings, single_port=single_port or None)
     settings = _with_tls(settings, tls, tls_cert, tls_key)
-    if state.running(paths) is not None:
+    settings = _by_hand(settings, _service_names(by_hand), before)
+    running = state.running(paths)
+    if running is not None and by_hand is not None and settings.services != before.services:
+        down.end(paths, running)
+        running = None
+    if running is not None:
         _say_running(paths)
         if settings != before:
             typer.echo("The other options count from the next start: `cumulet down`, then `cumulet up` with them.")
         return
+    if settings.by_hand is None:
+        settings = msgspec.structs.replace(settings, by_hand=False)
     settings.save()
     if settings.host in _EVERY_ADDRESS and settings.public_host is None:
         typer.echo("The catalog names 127.0.0.1; --public-host gives the name by which others reach this machine.")
@@ -114,6 +129,17 @@ def _say_running(paths: Paths) -> None:
     if running is None:
         fail("The cloud ended while it was being started by another program; `cumulet logs` says why.")
     typer.echo(f"The cloud is already {running.state} (supervisor {running.supervisor.pid}).")
+
+
+def _by_hand(settings: Settings, added: tuple[str, ...] | None, before: Settings) -> Settings:
+    """With the services of --by-hand. A cloud that was started without it goes on making what its services need."""
+    if added is None:
+        return settings
+    if before.by_hand is None:
+        return msgspec.structs.replace(settings, by_hand=True, services=added)
+    everything = not added or not settings.services
+    services = () if everything else (*settings.services, *(name for name in added if name not in settings.services))
+    return msgspec.structs.replace(settings, services=services)
 
 
 def _service_names(text: str | None) -> tuple[str, ...] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 import falcon
@@ -21,6 +22,7 @@ from cumulet.kernel.jobs import JobRegistry
 from cumulet.kernel.migrate import Schema
 from cumulet.kernel.policy import Policy
 
+LOG = logging.getLogger(__name__)
 REFUSAL = "You are not authorized to perform the requested action: {rule}."
 SCHEMA = Schema("identity", "cumulet.identity.migrations")
 
@@ -43,6 +45,11 @@ def build_service(env: Environment) -> Identity:
 def prepare(identity: Identity, passwords: Mapping[str, str]) -> None:
     """Before every start: what must be there for anybody to log in."""
     settings = identity.env.settings
+    if identity.conf.admin_token:
+        LOG.warning(
+            "keystone.conf has an admin_token: who knows it may do everything in Identity, and nothing tells who "
+            "it was. Take it out as soon as an administrator can log in."
+        )
     bootstrap.ensure_cloud(identity, settings, services.enabled(settings.services), passwords)
 
 

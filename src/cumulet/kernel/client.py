@@ -23,6 +23,8 @@ from cumulet.kernel.context import current_request
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+_TOKEN_GOOD_S = 1800.0
+_CATALOG_GOOD_S = 5.0  # how long one is believed that lacks what is looked for
 STILL = "cumulet.still"
 """The WSGI environment's key under which a service in the same process leaves `Response.still`."""
 
@@ -154,7 +156,7 @@ class Session:
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._token: str | None = None
-        self._renew_at = 0.0
+        self._renew_at = self._logged_in_at = 0.0
         self._catalog: list[dict[str, Any]] = []
 
     def token(self) -> str:
@@ -181,7 +183,8 @@ class Session:
             )
         self._token = answer.headers["x-subject-token"]
         self._catalog = answer.json()["token"].get("catalog", [])
-        self._renew_at = time.monotonic() + 1800
+        self._logged_in_at = time.monotonic()
+        self._renew_at = self._logged_in_at + _TOKEN_GOOD_S
 
     def _ask_token(self) -> Response:
         user = {"name": self.user, "domain": {"id": self.domain_id}, "password": self.password}
@@ -195,9 +198,20 @@ class Session:
     def endpoint(self, *service_types: str, interface: str = "internal") -> str:
         """The URL of the first of these service types in the catalog, without a trailing slash.
 
-        Raises LookupError when the catalog has none.
+        A catalog without it is asked for anew, since services may be registered while others run already. Raises
+        LookupError when the catalog has none.
         """
         self.token()
+        found = self._in_catalog(service_types, interface)
+        if found is None and time.monotonic() > self._logged_in_at + _CATALOG_GOOD_S:
+            self.forget()
+            self.token()
+            found = self._in_catalog(service_types, interface)
+        if found is None:
+            raise LookupError(f"the catalog has no endpoint of type {' or '.join(service_types)}")
+        return found
+
+    def _in_catalog(self, service_types: tuple[str, ...], interface: str) -> str | None:
         for wanted in service_types:
             for entry in self._catalog:
                 if entry["type"] != wanted:
@@ -207,7 +221,7 @@ class Session:
                         in_region = self.region is None or endpoint.get("region_id") == self.region
                         if endpoint["interface"] == preferred and in_region:
                             return str(endpoint["url"]).rstrip("/")
-        raise LookupError(f"the catalog has no endpoint of type {' or '.join(service_types)}")
+        return None
 
     def request(
         self, method: str, service_type: str, path: str, *, headers: Mapping[str, str] | None = None, **rest: Any

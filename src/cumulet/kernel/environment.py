@@ -17,7 +17,10 @@ from cumulet.kernel.settings import Settings
 
 IDENTITY_PORT = 5000
 IDENTITY_PATH = "/identity"
-_LOGIN_OPTIONS = [cfg.StrOpt("username"), cfg.StrOpt("password", secret=True)]
+_LOGIN_OPTIONS = [
+    cfg.StrOpt("username", deprecated_name="admin_user"),
+    cfg.StrOpt("password", secret=True, deprecated_name="admin_password"),
+]
 
 
 @dataclass

@@ -8,6 +8,7 @@ ways, TLS, draining on SIGTERM.
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import sys
@@ -25,6 +26,7 @@ from granian.wsgi import Response, ResponseIterWrap
 
 from cumulet.kernel.streaming import Bridge, Loop
 
+LOG = logging.getLogger(__name__)
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 _BACKLOG = 1024  # connections the kernel keeps for a port before they are accepted
@@ -46,30 +48,33 @@ def serve(
     threads: int = 4,
     tls: tuple[Path, Path] | None = None,
     streaming: Collection[int] = (),
+    optional: Collection[int] = (),
     ready: Callable[[], None] | None = None,
     drained: Callable[[], None] | None = None,
 ) -> None:
     """Answer on every port of `apps` until SIGTERM or SIGINT; requests under way are finished first.
 
     On the ports of `streaming` a body that breaks off is told from one that ends (see `kernel.streaming`); each of
-    their requests costs about 20 microseconds more.
+    their requests costs about 20 microseconds more. `optional` ports are left out when they cannot be used.
 
     `threads` is how many requests of one port are worked on at once; `tls` the certificate and key files. Other
     processes may answer on the same ports. Raises CannotListen.
     """
     loop = loops.get("asyncio")
+    sockets = _listening(host, apps, optional)
     # Granian calls a worker's callback when its last connection is done.
-    done = _Countdown(len(apps))
+    done = _Countdown(len(sockets))
     stops: list[WorkerSignal] = []
     workers: list[Any] = []
-    for number, (port, app) in enumerate(apps.items(), 1):
+    for number, (port, listening) in enumerate(sockets.items(), 1):
+        app = apps[port]
         stop = WorkerSignal()
         stop.add_cb(done.one)
         stops.append(stop)
         if port in streaming:
-            workers.append(_serve_streams(number, listen(host, port), app, threads, tls, stop))
+            workers.append(_serve_streams(number, listening, app, threads, tls, stop))
             continue
-        worker = _worker(WSGIWorker, number, listen(host, port), threads, tls)
+        worker = _worker(WSGIWorker, number, listening, threads, tls)
         worker.serve_mtr(_new_cbscheduler(loop, _runner(app), impl_asyncio=True), loop, stop)
         workers.append(worker)
 
@@ -86,6 +91,19 @@ def serve(
         drained()
 
 
+def _listening(host: str, ports: Iterable[int], optional: Collection[int]) -> dict[int, socket.socket]:
+    """Raises CannotListen for a port that is not optional."""
+    found = {}
+    for port in ports:
+        try:
+            found[port] = listen(host, port)
+        except CannotListen as error:
+            if port not in optional:
+                raise
+            LOG.warning("%s; the cloud does without it", error)
+    return found
+
+
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket that other processes of this user may have for the same port too. Raises CannotListen.
 
@@ -96,8 +114,9 @@ def listen(host: str, port: int) -> socket.socket:
         made = socket.create_server(
             (host, port), family=family, backlog=_BACKLOG, reuse_port=True, dualstack_ipv6=host == "::"
         )
-    except OSError as error:
-        raise CannotListen(f"port {port} on {host} cannot be used: {error.strerror}") from None
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CannotListen(f"port {port} on {host} cannot be used: {reason}") from None
     made.setblocking(False)
     return made
 

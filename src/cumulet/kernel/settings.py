@@ -39,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     threads: int = 4  # requests a process works on at once, a service
     region: str = "RegionOne"
     services: tuple[str, ...] = ()  # empty: every service there is
+    by_hand: bool | None = None  # users, services and endpoints are made by an administrator; None: not yet started
     config_files: dict[str, list[str]] = msgspec.field(default_factory=dict)  # project -> files read last
 
     @property

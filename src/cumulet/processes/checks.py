@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -57,6 +58,7 @@ def run(settings: Settings, *, running: bool) -> Iterator[Check]:
         yield _ports(settings)
     for service in services.enabled(settings.services):
         yield from _configuration(settings, service.project)
+    yield from _admin_token(settings)
     yield from _tls(settings)
     if not settings.simulate and any(service.name in _HOSTED for service in services.enabled(settings.services)):
         yield from _real_host()
@@ -120,6 +122,21 @@ def _configuration(settings: Settings, project: str) -> Iterator[Check]:
         yield _reachable(f"database of {project}", conf.database.connection, {"mysql": 3306, "postgresql": 5432})
     if conf.transport_url:
         yield _reachable(f"message broker of {project}", conf.transport_url, {"rabbit": 5672, "amqp": 5672})
+
+
+def _admin_token(settings: Settings) -> Iterator[Check]:
+    from oslo_config import cfg
+
+    with contextlib.suppress(cfg.Error):  # said by _configuration
+        conf = config.load("keystone", settings.files_of("keystone"))
+        conf.register_opt(cfg.StrOpt("admin_token", secret=True))
+        if conf.admin_token:
+            yield Check(
+                name="admin_token",
+                state=WARNING,
+                says="who knows the admin_token of keystone.conf may do everything in Identity",
+                fix="take its line out once an administrator can log in, then `cumulet down` and `cumulet up`",
+            )
 
 
 def _reachable(name: str, url: str, standard_ports: dict[str, int]) -> Check:

@@ -1,4 +1,4 @@
-"""Which ports a cloud answers on, and whether they are free."""
+"""Which ports a cloud needs, and whether they are free."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def of(settings: Settings) -> list[int]:
         return [settings.single_port]
     found = services.enabled(settings.services)
     standard = [service.port for service in found]
-    standard += [listener.port for service in found for listener in service.also]
+    standard += [listener.port for service in found for listener in service.also if not listener.optional]
     return [settings.port(port) for port in standard]
 
 

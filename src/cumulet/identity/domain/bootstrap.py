@@ -97,19 +97,20 @@ def ensure_cloud(
 
     `passwords` (user name -> password, made at random) are those of users that have to be made; who is there keeps
     the password. The project and user `demo` are made together with the cloud and never again.
+
+    In a cloud that is made by hand there is nothing of it but what completes what an administrator made.
     """
     enabled = tuple(services)
+    if settings.by_hand:
+        _complete(identity, settings.region, enabled)
+        return
     options = BootstrapOptions(
         admin_password=passwords["admin"],
         region=settings.region,
         services=tuple(entry for service in enabled for entry in _entries(settings, service)),
     )
     wanted = options.wanted(identity)
-    machines = tuple(
-        WantedUser(service.user, (("admin", SERVICE_PROJECT), (SERVICE, SERVICE_PROJECT)), _MACHINE_USER)
-        for service in enabled
-        if service.user
-    )
+    machines = _machines(enabled)
     demo: tuple[WantedUser, ...] = ()
     projects = dict(wanted.projects)
     if machines:  # else it stays to be made by who installs further services by hand, as the install guides do
@@ -119,7 +120,29 @@ def ensure_cloud(
         projects[DEMO] = "A project to try things in."
     everyone = (*wanted.users, *machines, *demo)
     hash_for = _hashing(identity.passwords, passwords, frozenset(user.name for user in machines))
-    seeding.seed(identity, replace(wanted, projects=projects, users=everyone), hash_for)
+    seeding.seed(identity, replace(wanted, projects=projects, users=everyone, by_a_start=True), hash_for)
+
+
+def _machines(enabled: Iterable[known_services.Service]) -> tuple[WantedUser, ...]:
+    """The services' own users."""
+    grants = (("admin", SERVICE_PROJECT), (SERVICE, SERVICE_PROJECT))
+    return tuple(WantedUser(service.user, grants, _MACHINE_USER) for service in enabled if service.user)
+
+
+def _complete(identity: Identity, region: str, enabled: Iterable[known_services.Service]) -> None:
+    """The domain that the original's tables begin with, and the region, for which today's client asks before it makes
+    an endpoint there. Once an administrator has made the role `admin`: the roles that rules ask for beside it, and for
+    the users of services what their work takes."""
+    options = BootstrapOptions(admin_password="", region=region)
+    helped = tuple(replace(user, grants=((SERVICE, SERVICE_PROJECT),)) for user in _machines(enabled))
+    wanted = replace(options.wanted(identity), projects={SERVICE_PROJECT: ""}, users=helped)
+    there = seeding.present(identity, wanted)
+    if options.admin_role not in there.roles:
+        wanted = replace(wanted, roles=(), implications=())
+    if not (there.projects and wanted.roles):
+        wanted = replace(wanted, projects={}, users=())
+    known = tuple(user for user in wanted.users if user.name in there.users)
+    seeding.seed(identity, replace(wanted, users=known), dict.fromkeys)
 
 
 def _entries(settings: Settings, service: known_services.Service) -> list[WantedService]:

@@ -6,9 +6,11 @@ changed (passwords, descriptions, whether something is enabled) is left as it is
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import sqlalchemy as sa
@@ -65,6 +67,7 @@ class Wanted:
     region: str | None
     services: tuple[WantedService, ...]
     immutable_roles: bool = True
+    by_a_start: bool = False  # not by an administrator's command: endpoints that one made keep their URL
 
 
 Hashes = Mapping[str, str | None]
@@ -94,6 +97,21 @@ def is_empty(identity: Identity, domain_id: str) -> bool:
     """Whether not even the domain is there: a cloud before its first start."""
     with identity.db.read() as connection:
         return connection.execute(sa.select(projects.c.id).where(projects.c.id == domain_id)).first() is None
+
+
+@dataclass(frozen=True)
+class Names:
+    """Of the default domain, and roles of none."""
+
+    users: frozenset[str]
+    projects: frozenset[str]
+    roles: frozenset[str]
+
+
+def present(identity: Identity, wanted: Wanted) -> Names:
+    """What of `wanted` is there."""
+    with identity.db.read() as connection:
+        return _Present(connection, wanted).names()
 
 
 def user_named(connection: Connection, domain_id: str, name: str) -> Any:
@@ -137,6 +155,9 @@ class _Present:
         ).all()
         region = sa.select(regions.c.id).where(regions.c.id == wanted.region)
         self._has_region = wanted.region is None or connection.execute(region).first() is not None
+
+    def names(self) -> Names:
+        return Names(frozenset(self._users), frozenset(self._projects), frozenset(self._roles))
 
     def missing_users(self) -> list[str]:
         return [user.name for user in self._wanted.users if user.name not in self._users]
@@ -246,10 +267,11 @@ class _Present:
                 )
             for interface, url in service.urls.items():
                 row = self._endpoint(service_id, interface)
+                starts_id = _id_by_a_start(service_id, interface, self._wanted.region)
                 if row is None:
                     new_endpoints.append(
                         {
-                            "id": hex_id(),
+                            "id": starts_id if self._wanted.by_a_start else hex_id(),
                             "interface": interface,
                             "service_id": service_id,
                             "region_id": self._wanted.region,
@@ -257,7 +279,7 @@ class _Present:
                             "extra": "{}",
                         }
                     )
-                elif row.url != url:
+                elif row.url != url and (not self._wanted.by_a_start or row.id == starts_id or _only_here(row.url)):
                     changed.append({"endpoint_id": row.id, "new_url": url})
         move = sa.update(endpoints).where(endpoints.c.id == sa.bindparam("endpoint_id"))
         return [
@@ -278,6 +300,15 @@ class _Present:
             if (row.service_id, row.interface) == (service_id, interface) and region in (None, row.region_id):
                 return row
         return None
+
+
+def _id_by_a_start(service_id: str, interface: str, region: str | None) -> str:
+    """By its id an endpoint is known that follows the cloud to new addresses."""
+    return hashlib.sha256(f"{service_id}/{interface}/{region}".encode()).hexdigest()[:32]
+
+
+def _only_here(url: str) -> bool:
+    return urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
 
 
 def _ids(connection: Connection, table: sa.Table, *conditions: sa.ColumnElement[bool]) -> dict[str, str]:
