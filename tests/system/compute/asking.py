@@ -27,7 +27,12 @@ _PATIENCE_S = 180.0
 _SERVERS = 8  # below the quota of ten, with those that are still being deleted
 _SENSIBLE = 0.85  # of all wishes; the rest does not look at what state the server is in
 _ACTIONS: Final = {
-    "ACTIVE": ("os-stop", "reboot", "resize", "migrate", "os-migrateLive", "shelve", "rebuild", "rescue"),
+    "ACTIVE": (
+        *("os-stop", "reboot", "resize", "migrate", "os-migrateLive", "shelve", "rebuild", "rescue"),
+        *("pause", "suspend"),
+    ),
+    "PAUSED": ("unpause",),
+    "SUSPENDED": ("resume",),
     "SHUTOFF": ("os-start", "resize", "migrate", "shelve", "rebuild"),
     "VERIFY_RESIZE": ("confirmResize", "revertResize"),
     "SHELVED_OFFLOADED": ("unshelve",),
@@ -104,19 +109,18 @@ class Things:
 
 
 class User(threading.Thread):
-    """Asks for what may be had, mostly, `count` times and until it is `enough`; a refusal is an answer too."""
+    """Asks for what may be had, mostly, until `count` wishes were taken and it is `enough`; a refusal is an answer."""
 
     def __init__(
         self, api: Api, things: Things, chance: random.Random, count: int, enough: Callable[[], bool] = lambda: True
     ) -> None:
         super().__init__(daemon=True)
         self._api, self._things, self._chance, self._count, self._enough = api, things, chance, count, enough
-        self.asked = 0
+        self.asked = self.taken = 0
 
     def run(self) -> None:
-        while self.asked < self._count or not self._enough():
+        while self.taken < self._count or not self._enough():
             self._wish()
-            self.asked += 1
             time.sleep(self._chance.uniform(0.0, 0.3))
 
     def _send(self, method: str, path: str, body: Any = None) -> None:
@@ -124,6 +128,8 @@ class User(threading.Thread):
         status = None if answer is None else answer.status
         said = b"" if answer is None or answer.status < 400 else answer.data
         log.info("%s %s %s %s %s", method, path, body, status, said)
+        self.asked += 1
+        self.taken += status is not None and status < 300
 
     def _wish(self) -> None:
         servers = self._api.servers()
@@ -131,7 +137,10 @@ class User(threading.Thread):
             self._send("POST", "", {"server": self._server()})
             return
         idle = [one for one in servers if one["OS-EXT-STS:task_state"] is None and one["status"] != "BUILD"]
-        chosen = self._chance.choice(idle if idle and self._chance.random() < _SENSIBLE else servers)
+        is_sensible = self._chance.random() < _SENSIBLE
+        if is_sensible and not idle:
+            return
+        chosen = self._chance.choice(idle if is_sensible else servers)
         server, draw = chosen["id"], self._chance.random()
         if draw < 0.12:
             self._send("DELETE", f"/{server}")

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 SERVICES = "identity,placement,image,network,volume,compute"
 _PROJECTS = {"keystone": False, "placement": False, "glance": False, "neutron": True, "cinder": True, "nova": True}
 """Of each service whether it talks to hosts."""
+_ROLES = ("api", "engine", "agent")
 _PROCESSES = 4  # two for the API, the engine, the agent
 _PAUSE_S = (0.5, 2.0)  # between two kills
 _AWAY_S = (0.0, 2.0)  # from a kill of what no supervisor starts again until somebody does
@@ -80,8 +81,8 @@ def more_hosts(cloud: Cloud) -> Iterator[Fleet]:
 
 
 class Killer:
-    """Kills a process of the cloud or two, whichever, whenever the supervisor has started those before again: where
-    nothing lives long enough to do anything, nothing is seen. Now and then one of the `others`, too."""
+    """Kills a process of the cloud, or two, whenever the supervisor has started those before again: where nothing lives
+    long enough to do anything, nothing is seen. Now and then one of the `others`, too."""
 
     def __init__(self, cloud: Cloud, chance: random.Random, others: Mapping[str, Server]) -> None:
         self._state = Path(cloud.directory) / "run" / "state.json"
@@ -99,14 +100,17 @@ class Killer:
         eventually(lambda: len(self._ready()) >= _PROCESSES, _BACK_S)
 
     def _order(self) -> list[str]:
-        """One of each other, and twice as many of the cloud's own processes."""
-        order = [*self._others, *["process"] * (2 * len(self._others) or 1)]
+        """At first one of each; later, since the others take long to come back, more of the cloud's own processes."""
+        order = [*_ROLES, *self._others] if not self.killed else [*(_ROLES * 4), *self._others]
         self._chance.shuffle(order)
         return order
 
     def _kill(self, kind: str) -> None:
-        if kind == "process":
-            self._kill_process()
+        if kind in _ROLES:
+            eventually(lambda: len(self._ready()) >= _PROCESSES, _BACK_S)
+            self._kill_process(kind)
+            if self._chance.random() < 0.3:
+                self._kill_process()
             return
         log.info("killing %s", kind)
         self._others[kind].kill()
@@ -119,18 +123,18 @@ class Killer:
             self._others[kind].start()
         log.info("%s is back", kind)
 
-    def _kill_process(self) -> None:
-        alive = self._ready()
-        if len(alive) < _PROCESSES:
+    def _kill_process(self, role: str = "") -> None:
+        alive = {name: pid for name, pid in self._ready().items() if name.startswith(role)}
+        if not alive:
             return
-        for victim in self._chance.sample(sorted(alive), self._chance.choice((1, 1, 2))):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(alive[victim], signal.SIGKILL)
-                log.info("killed %s", victim)
-                self.killed[victim.partition("-")[0]] += 1
+        victim = self._chance.choice(sorted(alive))
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(alive[victim], signal.SIGKILL)
+            log.info("killed %s", victim)
+            self.killed[victim.partition("-")[0]] += 1
 
     def _ready(self) -> dict[str, int]:
         return {one["role"]: one["pid"] for one in json.loads(self._state.read_text())["processes"] if one["ready"]}
 
     def has_killed_each(self) -> bool:
-        return all(self.killed[kind] for kind in ("api", "engine", "agent", *self._others))
+        return all(self.killed[kind] for kind in (*_ROLES, *self._others))

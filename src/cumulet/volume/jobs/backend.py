@@ -7,13 +7,15 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy.engine import Row
 
-from cumulet.kernel.bus import RemoteError
-from cumulet.kernel.jobs import Backoff, GiveUp, Job
+from cumulet.kernel.bus import HostUnreachable, RemoteError
+from cumulet.kernel.jobs import Backoff, GiveUp, Job, Retry
+from cumulet.volume.domain import services
 from cumulet.volume.service import Volume
 
 LONG_S: Final = 6 * 3600.0
 SHORT_S: Final = 120.0
 BACKOFF: Final = Backoff(0.2, 5.0)
+_AGAIN_S: Final = 1.0
 
 
 class Refusal(GiveUp):
@@ -34,7 +36,8 @@ def call(
     step: str = "",
     timeout_s: float = SHORT_S,
 ) -> Any:
-    """`volume.<method>` at a host. Raises Refusal, and BusError while it cannot be reached: the job is run again.
+    """`volume.<method>` at a host. Raises Refusal; Retry while a host that reports cannot be reached, whose agent is
+    being started again; BusError when it is down: a few attempts later the job has failed.
 
     step: what tells several calls of one method in one job apart; the same call repeated is done once.
     """
@@ -51,6 +54,15 @@ def call(
         )
     except RemoteError as error:
         raise Refusal(error.type, error.message) from None
+    except HostUnreachable as error:
+        if _is_up(volume, name):
+            raise Retry(_AGAIN_S, str(error)) from None
+        raise
+
+
+def _is_up(volume: Volume, host: str) -> bool:
+    with volume.db.read() as connection:
+        return any(services.is_up(volume, row) for row in services.find(connection, host=host, binary=services.VOLUME))
 
 
 def key_of(volume: Volume, key_id: str | None) -> str | None:
