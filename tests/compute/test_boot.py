@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cumulet.compute.jobs import delete
+from cumulet.compute.jobs import work
 from cumulet.compute.scheduling import claim
 from cumulet.kernel.bus import HostUnreachable
 from tests.compute.support import NETWORK_ID, Cloud
@@ -136,19 +136,53 @@ def test_among_very_many_hosts_the_one_that_will_do_is_found(running: Cloud, mon
     assert {running.active()["OS-EXT-SRV-ATTR:host"] for _ in range(4)} == {"node2"}
 
 
-def test_a_host_whose_agent_starts_again_is_waited_for(running: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However often it cannot be reached: the deletion does not end in ERROR over it."""
-    server_id, left, bus = running.active()["id"], [30], running.service.bus
-    call: Any = bus.call
-    monkeypatch.setattr(delete, "_AGAIN_S", 0.01)
+@pytest.fixture
+def absences(running: Cloud, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """By method: how often its host is not reached before it is."""
+    left: dict[str, int] = {}
+    call: Any = running.service.bus.call
 
-    def unreachable(host: str, method: str, *given: Any, **rest: Any) -> Any:
-        if method == "compute.destroy" and left[0]:
-            left[0] -= 1
+    def absent(host: str, method: str, *given: Any, **rest: Any) -> Any:
+        if left.get(method):
+            left[method] -= 1
             raise HostUnreachable(host, "nobody serves it")
         return call(host, method, *given, **rest)
 
-    monkeypatch.setattr(bus, "call", unreachable)
+    monkeypatch.setattr(running.service.bus, "call", absent)
+    monkeypatch.setattr(work, "_AGAIN_S", 0.01)
+    return left
+
+
+def test_a_deletion_waits_for_an_agent_that_starts_again(running: Cloud, absences: dict[str, int]) -> None:
+    """However often its host cannot be reached: it does not end in ERROR over it."""
+    server_id = running.active()["id"]
+    absences["compute.destroy"] = 30
     running.json("DELETE", f"/v2.1/servers/{server_id}", status=204)
     running.until(lambda: running.is_gone(server_id), 60.0)
-    assert left == [0] and running.hosts["node1"].guests() == {}
+    assert absences == {"compute.destroy": 0} and running.hosts["node1"].guests() == {}
+
+
+def test_a_boot_waits_for_an_agent_that_starts_again(running: Cloud, absences: dict[str, int]) -> None:
+    absences["compute.spawn"] = 30
+    server_id = running.active()["id"]
+    assert absences == {"compute.spawn": 0} and running.hosts["node1"].guests() == {server_id: 1}
+
+
+def test_a_stop_waits_for_an_agent_that_starts_again(running: Cloud, absences: dict[str, int]) -> None:
+    server_id = running.active()["id"]
+    absences["compute.stop"] = 30
+    running.json("POST", f"/v2.1/servers/{server_id}/action", json={"os-stop": None}, status=202)
+    running.until(lambda: running.show(server_id)["status"] == "SHUTOFF", 60.0)
+    assert absences == {"compute.stop": 0}
+
+
+def test_a_boot_on_a_host_that_is_down_ends_at_once(running: Cloud, absences: dict[str, int]) -> None:
+    (service,) = running.json("GET", "/v2.1/os-services?binary=nova-compute", "admin")["services"]
+    absences["compute.spawn"] = 1_000_000
+    server_id = running.boot()["id"]
+    running.until(lambda: absences["compute.spawn"] < 1_000_000)
+    assert running.show(server_id)["status"] == "BUILD"
+    running.json("PUT", f"/v2.1/os-services/{service['id']}", "admin", json={"forced_down": True})
+    server = running.settled(server_id)
+    assert server["status"] == "ERROR"
+    assert server["fault"]["message"] == "Host node1 cannot be reached: nobody serves it."

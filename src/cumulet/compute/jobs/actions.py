@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection, Row
 from cumulet.compute.domain import servers
 from cumulet.compute.domain.server_actions import POWERS
 from cumulet.compute.jobs import ending
+from cumulet.compute.jobs.work import reach
 from cumulet.compute.service import Compute
 from cumulet.kernel.bus import RemoteError
 from cumulet.kernel.jobs import Backoff, GiveUp, Job, JobRegistry
@@ -27,15 +28,9 @@ def act(job: Job, compute: Compute) -> None:
         row = servers.load_any(connection, job.subject)
     if row is None or not _is_mine(job, row):
         return
+    args = {"server_id": row.id} | ({"hard": operation == "reboot_hard"} if power.method == "reboot" else {})
     try:
-        compute.bus.call(
-            row.host,
-            f"compute.{power.method}",
-            {"server_id": row.id} | ({"hard": operation == "reboot_hard"} if power.method == "reboot" else {}),
-            timeout_s=job.remaining_s(_CALL_S),
-            ctx=job.context(),
-            call_id=f"{job.id}-{job.attempts}",
-        )
+        reach(job, compute, row.host, power.method, args, _CALL_S, f"{job.id}-{job.attempts}")
     except RemoteError as error:
         raise GiveUp(f"Host {row.host} could not {power.method} the guest: {error}") from None
     with compute.db.write() as connection:

@@ -11,12 +11,13 @@ from cumulet.compute.clients import placement
 from cumulet.compute.domain import interfaces, servers
 from cumulet.compute.domain.server_states import RUNNING
 from cumulet.compute.jobs import delete, disks, ending, guests, ports
+from cumulet.compute.jobs.work import reach
 from cumulet.compute.scheduling.claim import Claimed, claim
 from cumulet.compute.scheduling.hosts import wish_of
 from cumulet.compute.service import Compute
 from cumulet.compute.tables import jobs, server_groups
 from cumulet.compute.tables import servers as table
-from cumulet.kernel.bus import RemoteError
+from cumulet.kernel.bus import HostUnreachable, RemoteError
 from cumulet.kernel.jobs import Backoff, GiveUp, Job, JobRegistry, Retry
 
 _EVENT = "compute__do_build_and_run_instance"
@@ -44,14 +45,9 @@ def boot(job: Job, compute: Compute) -> None:
         return
     guest = guests.describe(compute, row, admin_password=job.payload.get("admin_password"))
     try:
-        compute.bus.call(
-            place.host,
-            "compute.spawn",
-            {"guest": guest},
-            timeout_s=job.remaining_s(_SPAWN_S),
-            ctx=job.context(),
-            call_id=f"{job.id}-spawn",
-        )
+        reach(job, compute, place.host, "spawn", {"guest": guest}, _SPAWN_S, f"{job.id}-spawn")
+    except HostUnreachable as error:
+        raise GiveUp(str(error)) from None
     except RemoteError as error:
         raise GiveUp(f"Host {place.host} could not build the guest: {error}") from None
     if has_volumes:

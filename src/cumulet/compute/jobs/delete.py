@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection, Row
 from cumulet.compute.clients import placement
 from cumulet.compute.domain import block_devices, console_tokens, moves, servers
 from cumulet.compute.jobs import disks, ending, ports
-from cumulet.compute.jobs.work import is_up
+from cumulet.compute.jobs.work import reach
 from cumulet.compute.service import Compute
 from cumulet.compute.tables import jobs, server_group_members, server_tags
 from cumulet.kernel.bus import HostUnreachable, RemoteError
@@ -97,20 +97,11 @@ def _requested(compute: Compute, job: Job) -> set[str]:
 
 
 def _destroy(job: Job, compute: Compute, row: Row[Any], host: str) -> None:
+    call_id = f"{job.id}-destroy-{host}-{uuid_id()}"
     try:
-        compute.bus.call(
-            host,
-            "compute.destroy",
-            {"server_id": row.id},
-            timeout_s=job.remaining_s(_DESTROY_S),
-            ctx=job.context(),
-            call_id=f"{job.id}-destroy-{host}-{uuid_id()}",
-        )
+        reach(job, compute, host, "destroy", {"server_id": row.id}, _DESTROY_S, call_id)
     except HostUnreachable as error:
-        if is_up(compute, host):
-            # Its agent is being started again, or the host has just died: until that is known it is asked for.
-            raise Retry(_AGAIN_S, str(error)) from None
-        # The agent destroys guests without a server when it comes back.
+        log.info("server %s is deleted without its host, whose agent destroys it when it comes back: %s", row.id, error)
     except RemoteError as error:
         raise Retry(_AGAIN_S, f"Host {host} could not destroy the guest: {error}") from None
 

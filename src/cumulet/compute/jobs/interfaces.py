@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection, Row
 from cumulet.compute.clients import addresses, network
 from cumulet.compute.domain import interfaces, servers
 from cumulet.compute.jobs import ending, guests, turns
+from cumulet.compute.jobs.work import reach
 from cumulet.compute.service import Compute
 from cumulet.kernel.bus import RemoteError
 from cumulet.kernel.jobs import Backoff, GiveUp, Job, JobRegistry, Retry
@@ -32,14 +33,7 @@ def _wanted(job: Job, compute: Compute) -> Row[Any] | None:
 
 
 def _tell(job: Job, compute: Compute, host: str, method: str, args: dict[str, Any]) -> None:
-    compute.bus.call(
-        host,
-        f"compute.{method}",
-        args,
-        timeout_s=job.remaining_s(_CALL_S),
-        ctx=job.context(),
-        call_id=f"{job.id}-{method}-{job.attempts}",
-    )
+    reach(job, compute, host, method, args, _CALL_S, f"{job.id}-{method}-{job.attempts}")
 
 
 # -- in ------------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Row
 from cumulet.compute.clients import volume
 from cumulet.compute.domain import attachments, block_devices, external_events, servers
 from cumulet.compute.jobs import disks, ending, turns
-from cumulet.compute.jobs.work import insist
+from cumulet.compute.jobs.work import insist, reach
 from cumulet.compute.service import Compute
 from cumulet.kernel.bus import RemoteError
 from cumulet.kernel.jobs import Backoff, GiveUp, Job, JobRegistry
@@ -56,14 +56,8 @@ def tell(
 
 
 def _call(job: Job, compute: Compute, host: str, method: str, args: dict[str, Any], timeout_s: float) -> Any:
-    return compute.bus.call(
-        host,
-        f"compute.{method}",
-        {"server_id": job.subject, **args},
-        timeout_s=job.remaining_s(timeout_s),
-        ctx=job.context(),
-        call_id=f"{job.id}-{method}-{job.attempts}",
-    )
+    call_id = f"{job.id}-{method}-{job.attempts}"
+    return reach(job, compute, host, method, {"server_id": job.subject, **args}, timeout_s, call_id)
 
 
 def _end(job: Job, compute: Compute, device: Row[Any], event: str, *, gone: bool = False) -> None:

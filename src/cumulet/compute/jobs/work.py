@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,8 @@ from cumulet.kernel.bus import HostUnreachable, RemoteError
 from cumulet.kernel.errors import NotFound
 from cumulet.kernel.jobs import GiveUp, Job, Retry
 from cumulet.kernel.jobs.registry import Handler
+
+log = logging.getLogger(__name__)
 
 CALL_S = 120.0
 _AGAIN_S = 1.0
@@ -98,14 +101,39 @@ class Work:
         insist(self.job, self.compute, host, method, timeout_s, **args)
 
     def _call(self, host: str, method: str, args: dict[str, Any], timeout_s: float, call_id: str | None) -> Any:
-        return self.compute.bus.call(
+        try:
+            return reach(self.job, self.compute, host, method, args, timeout_s, call_id)
+        except HostUnreachable as error:
+            raise GiveUp(str(error)) from None
+
+
+def reach(
+    job: Job,
+    compute: Compute,
+    host: str,
+    method: str,
+    args: dict[str, Any],
+    timeout_s: float = CALL_S,
+    call_id: str | None = None,
+) -> Any:
+    """`compute.<method>` at a host.
+
+    Raises Retry while a host that counts as up cannot be reached, HostUnreachable when it is down, RemoteError.
+    """
+    try:
+        return compute.bus.call(
             host,
             f"compute.{method}",
             args,
-            timeout_s=self.job.remaining_s(timeout_s),
-            ctx=self.job.context(),
+            timeout_s=job.remaining_s(timeout_s),
+            ctx=job.context(),
             call_id=call_id,
         )
+    except HostUnreachable as error:
+        if is_up(compute, host):
+            # Its agent is being started again, or the host has just died: until that is known it is asked for.
+            raise Retry(_AGAIN_S, str(error)) from None
+        raise
 
 
 def insist(job: Job, compute: Compute, host: str, method: str, timeout_s: float = CALL_S, **args: Any) -> None:
@@ -114,12 +142,10 @@ def insist(job: Job, compute: Compute, host: str, method: str, timeout_s: float 
     Raises Retry while the host refuses.
     """
     job.check()
-    timeout_s = job.remaining_s(timeout_s)
     try:
-        compute.bus.call(host, f"compute.{method}", args, timeout_s=timeout_s, ctx=job.context())
+        reach(job, compute, host, method, args, timeout_s)
     except HostUnreachable as error:
-        if is_up(compute, host):
-            raise Retry(_AGAIN_S, str(error)) from None
+        log.info("%s is done without: %s", method, error)
     except RemoteError as error:
         if error.type != "NoSuchGuest":
             raise Retry(_AGAIN_S, f"Host {host} could not {method.replace('_', ' ')}: {error}") from None
