@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from cumulet.kernel.request_ids import with_compute_name
+
 _PROJECT: Final = re.compile(r"^/(v2(?:\.1)?)/([0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(/.*)?$")
 _ROOTS: Final = ("/", "/v2/", "/v2.1/")
-_REQUEST_ID: Final = "x-openstack-request-id"
 Wsgi = Callable[..., Iterable[bytes]]
 
 
@@ -29,14 +30,4 @@ class ProjectPaths:
         if environ.get("PATH_INFO", "").endswith("/") and environ["PATH_INFO"] not in _ROOTS:
             # One without an id, of which there is none, and not the list: no route has such a path.
             environ["PATH_INFO"] += "-/-"
-        return self._app(environ, _with_old_name(start_response))
-
-
-def _with_old_name(start_response: Callable[..., Any]) -> Callable[..., Any]:
-    """The request id also as `x-compute-request-id`, which clients of Compute look for."""
-
-    def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-        ids = [("x-compute-request-id", value) for name, value in headers if name.lower() == _REQUEST_ID]
-        return start_response(status, [*headers, *ids], *rest)
-
-    return start
+        return self._app(environ, with_compute_name(start_response))

@@ -8,27 +8,13 @@ transaction, only by the noun's domain module. Times are microseconds since 1970
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 
-from cumulet.kernel.columns import flag, identifier, json_text, key, moment, tables_of
+from cumulet.kernel.columns import cascade, count, flag, identifier, json_text, key, moment, name, tables_of
 from cumulet.kernel.jobs import jobs_table
 
 metadata = sa.MetaData()
 _table = tables_of(metadata)
-
-
-def _name(column: str = "name", nullable: bool = False) -> sa.Column[Any]:
-    return sa.Column(column, sa.String(255), nullable=nullable)
-
-
-def _count(column: str, default: int = 0) -> sa.Column[int]:
-    return sa.Column(column, sa.Integer, nullable=False, default=default)
-
-
-def _cascade(column: str, target: str) -> sa.ForeignKeyConstraint:
-    return sa.ForeignKeyConstraint([column], [target], ondelete="CASCADE")
 
 
 jobs = jobs_table(metadata)
@@ -39,11 +25,11 @@ flavors = _table(
     sa.Column("position", sa.Integer, nullable=False, unique=True),  # order of creation, for paging as the original
     sa.Column("name", sa.String(255), nullable=False, unique=True),
     sa.Column("description", sa.Text),
-    _count("vcpus"),
-    _count("memory_mb"),
-    _count("root_gb"),
-    _count("ephemeral_gb"),
-    _count("swap_mb"),
+    count("vcpus"),
+    count("memory_mb"),
+    count("root_gb"),
+    count("ephemeral_gb"),
+    count("swap_mb"),
     sa.Column("rxtx_factor", sa.Float, nullable=False, default=1.0),
     flag("is_public"),
     flag("disabled", False),
@@ -55,14 +41,14 @@ flavor_projects = _table(
     "flavor_projects",
     sa.Column("flavor_id", sa.String(255), primary_key=True),
     sa.Column("project_id", sa.String(255), primary_key=True),
-    _cascade("flavor_id", "flavors.id"),
+    cascade("flavor_id", "flavors.id"),
     sa.Index("ix_flavor_projects_project", "project_id"),
 )
 key_pairs = _table(
     "key_pairs",
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    _name("user_id"),
-    _name(),
+    name("user_id"),
+    name(),
     sa.Column("type", sa.String(16), nullable=False, default="ssh"),
     sa.Column("fingerprint", sa.String(255), nullable=False),
     sa.Column("public_key", sa.Text, nullable=False),
@@ -75,10 +61,10 @@ servers = _table(
     key(),
     sa.Column("number", sa.Integer, nullable=False, unique=True),  # for instance-%08x names
     sa.Column("project_id", sa.String(255), nullable=False),
-    _name("user_id"),
-    _name(),
+    name("user_id"),
+    name(),
     sa.Column("description", sa.String(255)),
-    _name("hostname", nullable=True),
+    name("hostname", nullable=True),
     moment("created_at", False),
     moment("updated_at", False),
     moment("launched_at"),
@@ -87,21 +73,21 @@ servers = _table(
     flag("deleted", False),
     sa.Column("vm_state", sa.String(32), nullable=False),  # building, active, stopped, …
     sa.Column("task_state", sa.String(64)),  # what is being done to it: scheduling, spawning, deleting, …
-    _count("power_state"),
-    _count("progress"),
-    _name("host", nullable=True),
-    _name("node", nullable=True),
-    _name("availability_zone", nullable=True),
-    _name("requested_zone", nullable=True),
-    _name("flavor_id"),
-    _count("vcpus"),
-    _count("memory_mb"),
+    count("power_state"),
+    count("progress"),
+    name("host", nullable=True),
+    name("node", nullable=True),
+    name("availability_zone", nullable=True),
+    name("requested_zone", nullable=True),
+    name("flavor_id"),
+    count("vcpus"),
+    count("memory_mb"),
     json_text("flavor"),  # name, vcpus, ram, disk, ephemeral, swap, extra_specs, as they were at boot or resize
     json_text("old_flavor", nullable=True),
     json_text("new_flavor", nullable=True),
     identifier("image_id", nullable=True),
     json_text("image_properties"),
-    _name("key_name", nullable=True),
+    name("key_name", nullable=True),
     json_text("key_pairs"),
     json_text("user_data", nullable=True),
     flag("config_drive", False),
@@ -118,7 +104,7 @@ servers = _table(
     sa.Column("access_ip_v6", sa.String(64)),
     sa.Column("root_device_name", sa.String(255)),
     sa.Column("reservation_id", sa.String(255)),
-    _count("launch_index"),
+    count("launch_index"),
     flag("locked", False),
     sa.Column("locked_by", sa.String(16)),
     sa.Column("locked_reason", sa.String(255)),
@@ -126,7 +112,7 @@ servers = _table(
     sa.Column("admin_password_encrypted", sa.Text),  # with the key of the key pair, set by the guest
     json_text("trusted_image_certificates", nullable=True),
     identifier("server_group_id", nullable=True),
-    _count("generation"),  # of the server's own changes: an agent answers for the one it was asked for
+    count("generation"),  # of the server's own changes: an agent answers for the one it was asked for
     sa.Index("ix_servers_project", "project_id", "deleted", "created_at"),
     sa.Index("ix_servers_created", "deleted", "created_at", "id"),
     sa.Index("ix_servers_host", "host", "deleted"),
@@ -138,7 +124,7 @@ server_tags = _table(
     "server_tags",
     key("server_id"),
     sa.Column("tag", sa.String(80), primary_key=True),
-    _cascade("server_id", "servers.id"),
+    cascade("server_id", "servers.id"),
     sa.Index("ix_server_tags_tag", "tag"),
 )
 block_devices = _table(
@@ -157,13 +143,13 @@ block_devices = _table(
     identifier("snapshot_id", nullable=True),
     identifier("volume_id", nullable=True, index=True),
     identifier("attachment_id", nullable=True),
-    _name("volume_type", nullable=True),
+    name("volume_type", nullable=True),
     sa.Column("volume_size", sa.Integer),
     sa.Column("tag", sa.String(255)),
     flag("encrypted", False),
     json_text("connection_info", nullable=True),
     moment("created_at", False),
-    _cascade("server_id", "servers.id"),
+    cascade("server_id", "servers.id"),
     sa.UniqueConstraint("server_id", "volume_id", name="uq_block_devices_volume"),
 )
 instance_actions = _table(
@@ -192,15 +178,15 @@ instance_events = _table(
     sa.Column("host", sa.String(255)),
     sa.Column("details", sa.Text),
     sa.Column("traceback", sa.Text),
-    _cascade("action_id", "instance_actions.id"),
+    cascade("action_id", "instance_actions.id"),
 )
 
 server_groups = _table(
     "server_groups",
     key(),
-    _name(),
+    name(),
     sa.Column("project_id", sa.String(255), nullable=False, index=True),
-    _name("user_id"),
+    name("user_id"),
     sa.Column("policy", sa.String(32), nullable=False),
     json_text("rules"),
     json_text("metadata"),
@@ -210,7 +196,7 @@ server_group_members = _table(
     "server_group_members",
     key("server_id"),
     identifier("group_id", index=True),
-    _cascade("group_id", "server_groups.id"),
+    cascade("group_id", "server_groups.id"),
 )
 
 compute_services = _table(
@@ -218,12 +204,12 @@ compute_services = _table(
     key(),
     sa.Column("number", sa.Integer, nullable=False, unique=True),  # ids before microversion 2.53
     sa.Column("binary", sa.String(64), nullable=False),  # nova-compute, nova-scheduler, nova-conductor
-    _name("host"),
+    name("host"),
     sa.Column("topic", sa.String(64), nullable=False),
     flag("disabled", False),
     sa.Column("disabled_reason", sa.String(255)),
     flag("forced_down", False),
-    _count("version"),
+    count("version"),
     moment("created_at", False),
     moment("updated_at"),
     moment("last_seen_at"),
@@ -234,18 +220,18 @@ compute_nodes = _table(
     key(),  # also its resource provider's
     sa.Column("number", sa.Integer, nullable=False, unique=True),
     identifier("service_id", index=True),
-    _name("host"),
+    name("host"),
     sa.Column("hypervisor_hostname", sa.String(255), nullable=False, unique=True),
     sa.Column("hypervisor_type", sa.String(64), nullable=False),
-    _count("hypervisor_version"),
+    count("hypervisor_version"),
     sa.Column("host_ip", sa.String(64)),
-    _count("vcpus"),
-    _count("memory_mb"),
-    _count("local_gb"),
-    _count("vcpus_used"),
-    _count("memory_mb_used"),
-    _count("local_gb_used"),
-    _count("running_vms"),
+    count("vcpus"),
+    count("memory_mb"),
+    count("local_gb"),
+    count("vcpus_used"),
+    count("memory_mb_used"),
+    count("local_gb_used"),
+    count("running_vms"),
     sa.Column("disk_available_least", sa.Integer),
     json_text("cpu_info"),
     json_text("uptime", nullable=True),
@@ -276,7 +262,7 @@ aggregate_hosts = _table(
     "aggregate_hosts",
     sa.Column("aggregate_id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("host", sa.String(255), primary_key=True),
-    _cascade("aggregate_id", "aggregates.id"),
+    cascade("aggregate_id", "aggregates.id"),
     sa.Index("ix_aggregate_hosts_host", "host"),
 )
 migrations = _table(
@@ -286,13 +272,13 @@ migrations = _table(
     identifier("server_id", index=True),
     sa.Column("migration_type", sa.String(32), nullable=False),  # migration, resize, live-migration, evacuation
     sa.Column("status", sa.String(32), nullable=False),
-    _name("source_compute", nullable=True),
-    _name("source_node", nullable=True),
-    _name("dest_compute", nullable=True),
-    _name("dest_node", nullable=True),
+    name("source_compute", nullable=True),
+    name("source_node", nullable=True),
+    name("dest_compute", nullable=True),
+    name("dest_node", nullable=True),
     sa.Column("dest_host", sa.String(255)),
-    _name("old_flavor_id", nullable=True),
-    _name("new_flavor_id", nullable=True),
+    name("old_flavor_id", nullable=True),
+    name("new_flavor_id", nullable=True),
     json_text("progress"),
     flag("hidden", False),
     sa.Column("user_id", sa.String(255)),
@@ -306,9 +292,9 @@ console_tokens = _table(
     "console_tokens",
     sa.Column("token_hash", sa.String(64), primary_key=True),
     identifier("server_id", index=True),
-    _name("user_id", nullable=True),
+    name("user_id", nullable=True),
     sa.Column("console_type", sa.String(16), nullable=False),
-    _name("host"),
+    name("host"),
     sa.Column("port", sa.Integer, nullable=False),
     sa.Column("tls_port", sa.Integer),
     sa.Column("internal_access_path", sa.String(255)),

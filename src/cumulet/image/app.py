@@ -19,7 +19,6 @@ from cumulet.image.handlers import versions
 from cumulet.image.limits import Limits
 from cumulet.image.protections import PropertyProtections
 from cumulet.image.routes import ROUTES
-from cumulet.image.secrets import Vault
 from cumulet.image.service import ImageService
 from cumulet.image.stores import registry
 from cumulet.image.stores.files import FileStore
@@ -31,6 +30,7 @@ from cumulet.kernel.http import Api, application
 from cumulet.kernel.jobs import JobRegistry
 from cumulet.kernel.migrate import Schema
 from cumulet.kernel.policy import Policy
+from cumulet.kernel.vault import Vault
 
 LOG = logging.getLogger(__name__)
 REFUSAL = "You are not authorized to complete {rule} action."

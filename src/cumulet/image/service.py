@@ -8,7 +8,6 @@ from oslo_config import cfg
 
 from cumulet.image.limits import Limits
 from cumulet.image.protections import PropertyProtections
-from cumulet.image.secrets import Vault
 from cumulet.image.stores.files import FileStore
 from cumulet.image.stores.registry import Stores
 from cumulet.image.transfer.filtering import ImportFilter
@@ -20,6 +19,7 @@ from cumulet.kernel.environment import Environment
 from cumulet.kernel.jobs import wake
 from cumulet.kernel.jobs.owner import LeaseOwner
 from cumulet.kernel.policy import Policy
+from cumulet.kernel.vault import Vault
 
 NAME = "image"
 

@@ -52,3 +52,18 @@ def json_text(name: str, *, nullable: bool = False) -> sa.Column[str]:
 
 def flag(name: str, default: bool = True) -> sa.Column[bool]:
     return sa.Column(name, sa.Boolean, nullable=False, default=default)
+
+
+def name(column: str = "name", *, nullable: bool = False) -> sa.Column[Any]:
+    """A text of up to 255 characters."""
+    return sa.Column(column, sa.String(255), nullable=nullable)
+
+
+def count(column: str, default: int = 0) -> sa.Column[int]:
+    """A number of 32 bits that is always there."""
+    return sa.Column(column, sa.Integer, nullable=False, default=default)
+
+
+def cascade(column: str, target: str) -> sa.ForeignKeyConstraint:
+    """The row goes with the row that `column` names. `target`: `servers.id`."""
+    return sa.ForeignKeyConstraint([column], [target], ondelete="CASCADE")

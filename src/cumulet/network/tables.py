@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cumulet.kernel.columns import flag, identifier, json_text, key, moment, tables_of
+from cumulet.kernel.columns import cascade, flag, identifier, json_text, key, moment, tables_of
 from cumulet.kernel.jobs import jobs_table
 
 metadata = sa.MetaData()
@@ -33,10 +33,6 @@ def _standard(*, name: bool = True) -> list[Any]:
     if name:
         columns.append(sa.Column("name", sa.String(255), nullable=False, default="", index=True))
     return columns
-
-
-def _cascade(column: str, target: str) -> sa.ForeignKeyConstraint:
-    return sa.ForeignKeyConstraint([column], [target], ondelete="CASCADE")
 
 
 jobs = jobs_table(metadata)
@@ -102,7 +98,7 @@ segments = _table(
     sa.Column("segmentation_id", sa.Integer),
     sa.Column("segment_index", sa.Integer, nullable=False, default=0),
     flag("is_dynamic", False),
-    _cascade("network_id", "networks.id"),
+    cascade("network_id", "networks.id"),
 )
 segment_allocations = _table(
     # The unique index decides who gets a VLAN or VXLAN id; physical_network is empty for tunnels.
@@ -157,7 +153,7 @@ subnets = _table(
     json_text("service_types"),
     flag("dns_publish_fixed_ip", False),
     sa.Column("allocation_cursor", sa.String(64)),  # the address given last; the search goes on behind it
-    _cascade("network_id", "networks.id"),
+    cascade("network_id", "networks.id"),
 )
 
 ports = _table(
@@ -189,7 +185,7 @@ ports = _table(
     sa.Column("binding_vif_type", sa.String(64), nullable=False, default="unbound"),
     json_text("binding_vif_details"),
     json_text("binding_profile"),
-    _cascade("network_id", "networks.id"),
+    cascade("network_id", "networks.id"),
     sa.UniqueConstraint("network_id", "mac_address", name="uq_ports_network_mac"),
     sa.Index("ix_ports_network_page", "network_id", "id"),  # a page of a network costs its rows, not the network's
 )
@@ -200,7 +196,7 @@ ip_allocations = _table(
     key("subnet_id"),
     sa.Column("ip_address", sa.String(64), primary_key=True),
     identifier("port_id", index=True),
-    _cascade("port_id", "ports.id"),
+    cascade("port_id", "ports.id"),
     sa.ForeignKeyConstraint(["subnet_id"], ["subnets.id"]),
     sa.Index("ix_ip_allocations_subnet", "subnet_id", "ip_address"),
     sa.Index("ix_ip_allocations_address", "ip_address"),
@@ -209,7 +205,7 @@ port_security_groups = _table(
     "port_security_groups",
     key("port_id"),
     key("security_group_id"),
-    _cascade("port_id", "ports.id"),
+    cascade("port_id", "ports.id"),
     sa.ForeignKeyConstraint(["security_group_id"], ["security_groups.id"]),
     sa.Index("ix_port_security_groups_group", "security_group_id"),
 )
@@ -222,7 +218,7 @@ port_bindings = _table(
     sa.Column("vif_type", sa.String(64), nullable=False, default="unbound"),
     json_text("vif_details"),
     json_text("profile"),
-    _cascade("port_id", "ports.id"),
+    cascade("port_id", "ports.id"),
 )
 
 security_groups = _table("security_groups", *_standard(), flag("stateful", True), flag("shared", False))
@@ -230,7 +226,7 @@ default_security_groups = _table(
     "default_security_groups",
     sa.Column("project_id", sa.String(255), primary_key=True),
     identifier("security_group_id"),
-    _cascade("security_group_id", "security_groups.id"),
+    cascade("security_group_id", "security_groups.id"),
 )
 security_group_rules = _table(
     "security_group_rules",
@@ -247,7 +243,7 @@ security_group_rules = _table(
     flag("belongs_to_default_sg", False),
     # The rule's meaning in one string: equal rules of a group are refused by the index.
     sa.Column("signature", sa.String(64), nullable=False),
-    _cascade("security_group_id", "security_groups.id"),
+    cascade("security_group_id", "security_groups.id"),
     sa.UniqueConstraint("security_group_id", "signature", name="uq_security_group_rules"),
 )
 default_security_group_rules = _table(
@@ -289,8 +285,8 @@ router_ports = _table(
     key("router_id"),
     key("port_id"),
     sa.Column("port_type", sa.String(255), nullable=False),
-    _cascade("router_id", "routers.id"),
-    _cascade("port_id", "ports.id"),
+    cascade("router_id", "routers.id"),
+    cascade("port_id", "ports.id"),
     sa.Index("ix_router_ports_port", "port_id"),
 )
 floating_ips = _table(
@@ -321,7 +317,7 @@ port_forwardings = _table(
     sa.Column("internal_port_range", sa.String(16), nullable=False),
     identifier("internal_port_id", index=True),
     sa.Column("internal_ip_address", sa.String(64), nullable=False),
-    _cascade("floatingip_id", "floating_ips.id"),
+    cascade("floatingip_id", "floating_ips.id"),
     sa.UniqueConstraint("floatingip_id", "protocol", "external_port_range", name="uq_port_forwardings_external"),
 )
 conntrack_helpers = _table(
@@ -331,7 +327,7 @@ conntrack_helpers = _table(
     sa.Column("protocol", sa.String(16), nullable=False),
     sa.Column("port", sa.Integer, nullable=False),
     sa.Column("helper", sa.String(64), nullable=False),
-    _cascade("router_id", "routers.id"),
+    cascade("router_id", "routers.id"),
     sa.UniqueConstraint("router_id", "protocol", "port", "helper", name="uq_conntrack_helpers"),
 )
 
@@ -351,7 +347,7 @@ qos_rules = _table(
     sa.Column("max_burst_kpps", sa.Integer),
     sa.Column("min_kpps", sa.Integer),
     sa.Column("dscp_mark", sa.Integer),
-    _cascade("qos_policy_id", "qos_policies.id"),
+    cascade("qos_policy_id", "qos_policies.id"),
 )
 
 trunks = _table(
@@ -369,7 +365,7 @@ trunk_subports = _table(
     identifier("trunk_id", index=True),
     sa.Column("segmentation_type", sa.String(32), nullable=False),
     sa.Column("segmentation_id", sa.Integer, nullable=False),
-    _cascade("trunk_id", "trunks.id"),
+    cascade("trunk_id", "trunks.id"),
     sa.UniqueConstraint("trunk_id", "segmentation_type", "segmentation_id", name="uq_trunk_subports"),
 )
 
@@ -384,7 +380,7 @@ metering_label_rules = _table(
     sa.Column("remote_ip_prefix", sa.String(64)),
     sa.Column("source_ip_prefix", sa.String(64)),
     sa.Column("destination_ip_prefix", sa.String(64)),
-    _cascade("metering_label_id", "metering_labels.id"),
+    cascade("metering_label_id", "metering_labels.id"),
 )
 
 agents = _table(
@@ -411,8 +407,8 @@ network_agents = _table(
     "network_agents",
     key("network_id"),
     key("agent_id"),
-    _cascade("network_id", "networks.id"),
-    _cascade("agent_id", "agents.id"),
+    cascade("network_id", "networks.id"),
+    cascade("agent_id", "agents.id"),
     sa.Index("ix_network_agents_agent", "agent_id"),
 )
 router_agents = _table(
@@ -420,8 +416,8 @@ router_agents = _table(
     key("router_id"),
     key("agent_id"),
     sa.Column("ha_state", sa.String(16)),
-    _cascade("router_id", "routers.id"),
-    _cascade("agent_id", "agents.id"),
+    cascade("router_id", "routers.id"),
+    cascade("agent_id", "agents.id"),
     sa.Index("ix_router_agents_agent", "agent_id"),
 )
 ha_networks = _table(
@@ -429,14 +425,14 @@ ha_networks = _table(
     "ha_networks",
     sa.Column("project_id", sa.String(255), primary_key=True),
     identifier("network_id"),
-    _cascade("network_id", "networks.id"),
+    cascade("network_id", "networks.id"),
 )
 ha_routers = _table(
     "ha_routers",
     key("router_id"),
     identifier("network_id"),
     sa.Column("vr_id", sa.Integer, nullable=False),
-    _cascade("router_id", "routers.id"),
+    cascade("router_id", "routers.id"),
     sa.UniqueConstraint("network_id", "vr_id", name="uq_ha_routers_vr_id"),
 )
 network_flavors = _table(
@@ -461,7 +457,7 @@ auto_allocated_topologies = _table(
     sa.Column("project_id", sa.String(255), primary_key=True),
     identifier("network_id"),
     identifier("router_id"),
-    _cascade("network_id", "networks.id"),
+    cascade("network_id", "networks.id"),
 )
 state_generation = _table(
     # Counted up by every change that a host must act on, as the last thing of its transaction: so generations are

@@ -12,6 +12,7 @@ from cumulet.kernel.http import Api, application
 from cumulet.kernel.jobs import JobRegistry
 from cumulet.kernel.migrate import Schema
 from cumulet.kernel.policy import Policy
+from cumulet.kernel.vault import Vault
 from cumulet.volume import jobs, methods, options, policies, resource_filters
 from cumulet.volume.domain import group_types, types
 from cumulet.volume.domain.keys import Keys
@@ -21,7 +22,6 @@ from cumulet.volume.paths import ProjectPaths, SameProject
 from cumulet.volume.routes import ROUTES
 from cumulet.volume.scheduling import choice
 from cumulet.volume.service import Volume
-from cumulet.volume.vault import Vault
 
 SCHEMA = Schema("volume", "cumulet.volume.migrations")
 REFUSAL: Final = "Policy doesn't allow {rule} to be performed."

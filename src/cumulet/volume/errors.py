@@ -1,24 +1,14 @@
-"""Volume's error body: `{"itemNotFound": {"code": 404, "message": "…"}}`."""
+"""Volume's errors: those that it shares with Compute, and one of its own."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
-from cumulet.kernel.errors import ApiError, NotFound
+from cumulet.kernel import named_faults
+from cumulet.kernel.errors import ApiError
+from cumulet.kernel.named_faults import not_found
 
-_NAMES: Final = {
-    400: "badRequest",
-    401: "unauthorized",
-    403: "forbidden",
-    404: "itemNotFound",
-    405: "badMethod",
-    409: "conflictingRequest",
-    413: "overLimit",
-    415: "badMediaType",
-    429: "overLimit",
-    501: "notImplemented",
-    503: "serviceUnavailable",
-}
+__all__ = ["OverLimit", "error_body", "not_found"]
 
 
 class OverLimit(ApiError):
@@ -31,13 +21,8 @@ class OverLimit(ApiError):
 
 
 def error_body(error: ApiError, request_id: str) -> dict[str, Any]:
-    """Under a name by status; what has no name of its own (406, 500) is a computeFault, as in the original."""
-    inner: dict[str, Any] = {"code": error.status, "message": error.message}
+    """As Compute's; where a quota is used up with the time to wait in it too."""
+    body = named_faults.error_body(error, request_id)
     if isinstance(error, OverLimit):
-        inner["retryAfter"] = "0"
-    return {_NAMES.get(error.status, "computeFault"): inner}
-
-
-def not_found(noun: str, identifier: object) -> NotFound:
-    """`Volume 7 could not be found.`"""
-    return NotFound(f"{noun} {identifier} could not be found.")
+        body["overLimit"]["retryAfter"] = "0"
+    return body

@@ -14,10 +14,10 @@ import falcon
 from cumulet.kernel.context import Context
 from cumulet.kernel.errors import BadRequest
 from cumulet.kernel.http import Authenticator
+from cumulet.kernel.request_ids import with_compute_name
 
 _PROJECT: Final = re.compile(r"^/v3/([0-9a-f-]{5,64})(/.*)?$")
 _KEY: Final = "cumulet.path_project"
-_REQUEST_ID: Final = "x-openstack-request-id"
 Wsgi = Callable[..., Iterable[bytes]]
 
 
@@ -36,7 +36,7 @@ class ProjectPaths:
         if path.endswith("/") and path not in ("/", "/v3/"):
             # `/volumes/` is a volume without an id, of which there is none, and not the list.
             environ["PATH_INFO"] = f"{path}-/-"
-        return self._app(environ, _with_old_name(start_response))
+        return self._app(environ, with_compute_name(start_response))
 
 
 class SameProject:
@@ -57,13 +57,3 @@ def path_project(req: falcon.Request) -> str | None:
     """The project's id that the client wrote into the path."""
     found: str | None = req.env.get(_KEY)
     return found
-
-
-def _with_old_name(start_response: Callable[..., Any]) -> Callable[..., Any]:
-    """The request id also as `x-compute-request-id`, which clients of Volume look for."""
-
-    def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-        ids = [("x-compute-request-id", value) for name, value in headers if name.lower() == _REQUEST_ID]
-        return start_response(status, [*headers, *ids], *rest)
-
-    return start

@@ -9,8 +9,8 @@ from sqlalchemy.engine import Connection
 
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.ids import uuid_id
+from cumulet.kernel.vault import Vault
 from cumulet.volume.tables import encryption_keys
-from cumulet.volume.vault import Vault
 
 
 class Keys:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from cumulet.kernel.columns import identifier, json_text, key, moment
-from cumulet.volume.tables.base import cascade, name, table
+from cumulet.kernel.columns import cascade, identifier, json_text, key, moment, name
+from cumulet.volume.tables.base import table
 
 attachments = table(
     "attachments",
@@ -13,7 +13,7 @@ attachments = table(
     identifier("volume_id", index=True),
     sa.Column("project_id", sa.String(255), nullable=False),
     identifier("instance_id", nullable=True, index=True),
-    name("attached_host"),
+    name("attached_host", nullable=True),
     sa.Column("mountpoint", sa.String(255)),
     sa.Column("attach_status", sa.String(32), nullable=False),  # reserved, attaching, attached, detaching, …
     sa.Column("attach_mode", sa.String(8)),

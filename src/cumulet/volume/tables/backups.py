@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from cumulet.kernel.columns import identifier, json_text, key, moment
-from cumulet.volume.tables.base import count, name, table
+from cumulet.kernel.columns import count, identifier, json_text, key, moment, name
+from cumulet.volume.tables.base import table
 
 backups = table(
     "backups",
@@ -14,8 +14,8 @@ backups = table(
     identifier("snapshot_id", nullable=True),
     identifier("parent_id", nullable=True, index=True),
     sa.Column("project_id", sa.String(255), nullable=False),
-    name("user_id"),
-    name(),
+    name("user_id", nullable=True),
+    name(nullable=True),
     sa.Column("description", sa.Text),
     sa.Column("status", sa.String(64), nullable=False),
     sa.Column("fail_reason", sa.String(255)),
@@ -24,7 +24,7 @@ backups = table(
     sa.Column("container", sa.String(255)),  # as its user sees it
     sa.Column("location", sa.String(255)),  # where its files are, below the directory of backups
     sa.Column("availability_zone", sa.String(255)),
-    name("host"),
+    name("host", nullable=True),
     sa.Column("service", sa.String(255)),
     sa.Column("digest", sa.String(64)),
     identifier("encryption_key_id", nullable=True),

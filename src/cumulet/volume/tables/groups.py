@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from cumulet.kernel.columns import flag, identifier, json_text, key, moment
-from cumulet.volume.tables.base import name, table
+from cumulet.kernel.columns import flag, identifier, json_text, key, moment, name
+from cumulet.volume.tables.base import table
 
 group_types = table(
     "group_types",
@@ -21,8 +21,8 @@ groups = table(
     "groups_",  # GROUPS is a word of SQL's
     key(),
     sa.Column("project_id", sa.String(255), nullable=False),
-    name("user_id"),
-    name(),
+    name("user_id", nullable=True),
+    name(nullable=True),
     sa.Column("description", sa.Text),
     sa.Column("status", sa.String(64), nullable=False),
     sa.Column("availability_zone", sa.String(255)),
@@ -42,8 +42,8 @@ group_snapshots = table(
     identifier("group_id", index=True),
     identifier("group_type_id", nullable=True),
     sa.Column("project_id", sa.String(255), nullable=False),
-    name("user_id"),
-    name(),
+    name("user_id", nullable=True),
+    name(nullable=True),
     sa.Column("description", sa.Text),
     sa.Column("status", sa.String(64), nullable=False),
     moment("created_at", False),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from cumulet.kernel.columns import identifier, key, moment
-from cumulet.volume.tables.base import cascade, count, name, table
+from cumulet.kernel.columns import cascade, count, identifier, key, moment, name
+from cumulet.volume.tables.base import table
 
 image_cache = table(
     "image_cache",
-    name("backend", nullable=False),  # HOST@BACKEND
+    name("backend"),  # HOST@BACKEND
     identifier("image_id"),
     key("volume_id"),
     sa.Column("image_updated_at", sa.String(64), nullable=False),  # as Image says it: another image since, another text

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from cumulet.kernel.columns import flag, json_text, key, moment
-from cumulet.volume.tables.base import name, table
+from cumulet.kernel.columns import flag, json_text, key, moment, name
+from cumulet.volume.tables.base import table
 
 volume_services = table(
     "volume_services",
     key(),
     sa.Column("binary", sa.String(64), nullable=False),  # cinder-volume, cinder-scheduler, cinder-backup
-    name("host", nullable=False),  # HOST@BACKEND of a back end, else HOST
-    name("availability_zone", nullable=False),
+    name("host"),  # HOST@BACKEND of a back end, else HOST
+    name("availability_zone"),
     flag("disabled", False),
     sa.Column("disabled_reason", sa.String(255)),
     flag("frozen", False),

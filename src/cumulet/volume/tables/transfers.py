@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from cumulet.kernel.columns import flag, identifier, key, moment
-from cumulet.volume.tables.base import cascade, name, table
+from cumulet.kernel.columns import cascade, flag, identifier, key, moment, name
+from cumulet.volume.tables.base import table
 
 transfers = table(
     "transfers",
     key(),
     identifier("volume_id", index=True),
-    name(),
+    name(nullable=True),
     sa.Column("salt", sa.String(64), nullable=False),
     sa.Column("key_hash", sa.String(128), nullable=False),
     sa.Column("source_project_id", sa.String(255), nullable=False),

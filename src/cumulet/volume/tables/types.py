@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from cumulet.kernel.columns import flag, identifier, json_text, key, moment
-from cumulet.volume.tables.base import cascade, table
+from cumulet.kernel.columns import cascade, flag, identifier, json_text, key, moment
+from cumulet.volume.tables.base import table
 
 volume_types = table(
     "volume_types",

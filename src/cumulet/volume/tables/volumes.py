@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from cumulet.kernel.columns import flag, identifier, json_text, key, moment
-from cumulet.volume.tables.base import cascade, count, name, table
+from cumulet.kernel.columns import cascade, count, flag, identifier, json_text, key, moment, name
+from cumulet.volume.tables.base import table
 
 volumes = table(
     "volumes",
     key(),
     sa.Column("project_id", sa.String(255), nullable=False),
-    name("user_id"),
-    name(),
+    name("user_id", nullable=True),
+    name(nullable=True),
     sa.Column("description", sa.Text),
     count("size"),
     count("growing_gb"),  # what it is being extended by: counted against the quota already
