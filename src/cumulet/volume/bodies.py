@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
@@ -86,6 +87,14 @@ def inner(body: Any, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise refused(name, value, "It is not an object.")
     return value
+
+
+def only_key(given: Mapping[str, Any], key: str) -> None:
+    """The body of an update of one key has that key alone. Raises BadRequest."""
+    if key not in given:
+        raise BadRequest("Request body and URI mismatch")
+    if len(given) != 1:
+        raise BadRequest("Request body contains too many items")
 
 
 def action(call: Call[Volume], names: dict[str, Any]) -> tuple[str, Any]:

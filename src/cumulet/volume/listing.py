@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from cumulet.kernel.errors import BadRequest
-from cumulet.kernel.http import Call
+from cumulet.kernel.http import Call, Reply
 from cumulet.volume import views
 from cumulet.volume.bodies import boolean
 from cumulet.volume.domain.listing import Wanted
@@ -111,10 +111,27 @@ def only_known(call: Call[Volume], page: Wanted, noun: str, known: frozenset[str
     }
 
 
-def next_links(call: Call[Volume], path: str, ids: list[str], limit: int) -> list[dict[str, str]]:
-    """The `next` link of a page that is full; a page of nothing has none."""
-    if not ids or len(ids) < limit:
-        return []
-    query = [(key, value) for key, values in call.query().items() if key != "marker" for value in values]
-    text = urlencode([*query, ("marker", ids[-1])])
-    return [{"rel": "next", "href": f"{views.base_url(call)}/v3{views.path_prefix(call)}/{path}?{text}"}]
+def reply(
+    call: Call[Volume],
+    page: Wanted,
+    path: str,
+    key: str,
+    shown: list[dict[str, Any]],
+    *,
+    links: str | None = None,
+    count: int | None = None,
+) -> Reply:
+    """A page: what is shown under `key`, and the way to the next one when it is full.
+
+    `path`: the list's own, `volumes/detail`; `links`: what the original calls the way on, where it is not `KEY_links`;
+    `count`: how many there are on all pages, where that was asked for.
+    """
+    body: dict[str, Any] = {key: shown}
+    if shown and len(shown) >= page.limit:
+        query = [(name, value) for name, values in call.query().items() if name != "marker" for value in values]
+        text = urlencode([*query, ("marker", shown[-1]["id"])])
+        href = f"{views.base_url(call)}/v3{views.path_prefix(call)}/{path}?{text}"
+        body[links or f"{key}_links"] = [{"rel": "next", "href": href}]
+    if count is not None:
+        body["count"] = count
+    return Reply(body)

@@ -49,12 +49,9 @@ def _list(call: Call[Volume], *, detail: bool) -> Reply:
     all_projects = everyone(call, page)
     with call.service.db.read() as connection:
         rows = attachments.find(connection, call.ctx, page, everyone=all_projects)
-    body: dict[str, Any] = {"attachments": [detailed(row) if detail else summary(row) for row in rows]}
     path = "attachments/detail" if detail else "attachments"
-    links = listing.next_links(call, path, [row.id for row in rows], page.limit)
-    if links:
-        body["attachments_links"] = links
-    return Reply(body)
+    shown = [detailed(row) if detail else summary(row) for row in rows]
+    return listing.reply(call, page, path, "attachments", shown)
 
 
 def index(call: Call[Volume]) -> Reply:

@@ -86,14 +86,9 @@ def _list(call: Call[Volume], *, detail: bool) -> Reply:
         parents = backups.parents(connection, [row.id for row in rows]) if detail and rows else frozenset[str]()
         number = count_rows(connection, backups.backups, where) if page.with_count else None
     view = _View(call, parents)
-    body: dict[str, Any] = {"backups": [view.detail(row) if detail else _summary(call, row) for row in rows]}
     path = "backups/detail" if detail else "backups"
-    links = listing.next_links(call, path, [row.id for row in rows], page.limit)
-    if links:
-        body["backups_links"] = links
-    if number is not None:
-        body["count"] = number
-    return Reply(body)
+    shown = [view.detail(row) if detail else _summary(call, row) for row in rows]
+    return listing.reply(call, page, path, "backups", shown, count=number)
 
 
 def index(call: Call[Volume]) -> Reply:

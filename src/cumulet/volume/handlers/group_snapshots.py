@@ -59,11 +59,7 @@ def _list(call: Call[Volume], *, detail: bool) -> Reply:
         rows = group_snapshots.find(connection, where, page)
     projects = detail and _sees_projects(call)
     shown = [_detail(call, row, projects=projects) if detail else {"id": row.id, "name": row.name} for row in rows]
-    body: dict[str, Any] = {"group_snapshots": shown}
-    links = listing.next_links(call, "group_snapshots", [row.id for row in rows], page.limit)
-    if links:
-        body["group_snapshot_links"] = links
-    return Reply(body)
+    return listing.reply(call, page, "group_snapshots", "group_snapshots", shown, links="group_snapshot_links")
 
 
 def index(call: Call[Volume]) -> Reply:

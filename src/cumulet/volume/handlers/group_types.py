@@ -10,7 +10,7 @@ from sqlalchemy.engine import Row
 from cumulet.kernel.errors import BadRequest, NotFound
 from cumulet.kernel.http import Call, Reply
 from cumulet.volume import listing
-from cumulet.volume.bodies import boolean, convert, inner, refused, stripped
+from cumulet.volume.bodies import boolean, convert, inner, only_key, refused, stripped
 from cumulet.volume.domain import group_types
 from cumulet.volume.handlers.volume_access import may
 from cumulet.volume.schemas.groups import ChangedGroupType, GroupSpecs, NewGroupType, Specs
@@ -40,11 +40,8 @@ def index(call: Call[Volume]) -> Reply:
     with call.service.db.read() as connection:
         rows = group_types.find(connection, call.ctx, page, public=public)
     specs = _sees_specs(call)
-    body: dict[str, Any] = {"group_types": [_show(call, row, specs=specs) for row in rows]}
-    links = listing.next_links(call, "group_types", [row.id for row in rows], page.limit)
-    if links:
-        body["group_type_links"] = links
-    return Reply(body)
+    shown = [_show(call, row, specs=specs) for row in rows]
+    return listing.reply(call, page, "group_types", "group_types", shown, links="group_type_links")
 
 
 def show(call: Call[Volume], type_id: str) -> Reply:
@@ -126,10 +123,7 @@ def show_spec(call: Call[Volume], type_id: str, key: str) -> Reply:
 def set_spec(call: Call[Volume], type_id: str, key: str) -> Reply:
     may(call, f"{_SPECS}:update")
     given = convert(call.raw_json(), Specs)
-    if key not in given:
-        raise BadRequest("Request body and URI mismatch")
-    if len(given) != 1:
-        raise BadRequest("Request body contains too many items")
+    only_key(given, key)
     group_types.edit_specs(call.service, type_id, given)
     return Reply(given)
 

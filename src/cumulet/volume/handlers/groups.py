@@ -82,11 +82,8 @@ def _list(call: Call[Volume], *, detail: bool) -> Reply:
         rows = groups.find(connection, groups.conditions(call.ctx, page, everyone=all_projects), page)
         members = groups.members_of(connection, [row.id for row in rows]) if with_volumes else None
     view = _View(call, members)
-    body: dict[str, Any] = {"groups": [view.detail(row) if detail else _summary(row) for row in rows]}
-    links = listing.next_links(call, "groups", [row.id for row in rows], page.limit)
-    if links:
-        body["group_links"] = links
-    return Reply(body)
+    shown = [view.detail(row) if detail else _summary(row) for row in rows]
+    return listing.reply(call, page, "groups", "groups", shown, links="group_links")
 
 
 def index(call: Call[Volume]) -> Reply:

@@ -53,11 +53,8 @@ def index(call: Call[Volume]) -> Reply:
     with call.service.db.read() as connection:
         where = messages.conditions(call.service, call.ctx, page)
         rows = [] if page.nothing else messages.find(connection, where, page)
-    body: dict[str, Any] = {"messages": [_show(call, row) for row in rows]}
-    links = listing.next_links(call, "messages", [row.id for row in rows], page.limit)
-    if links:
-        body["messages_links"] = links
-    return Reply(body)
+    shown = [_show(call, row) for row in rows]
+    return listing.reply(call, page, "messages", "messages", shown)
 
 
 def show(call: Call[Volume], message_id: str) -> Reply:

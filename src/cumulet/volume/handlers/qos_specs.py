@@ -32,11 +32,8 @@ def index(call: Call[Volume]) -> Reply:
     page = listing.wanted(call, sorted_by=_SORTED_BY)
     with call.service.db.read() as connection:
         rows = qos_specs.find(connection, qos_specs.conditions(page), page)
-    body: dict[str, Any] = {"qos_specs": [_show(row) for row in rows]}
-    links = listing.next_links(call, "qos-specs", [row.id for row in rows], page.limit)
-    if links:
-        body["qos_specs_links"] = links
-    return Reply(body)
+    shown = [_show(row) for row in rows]
+    return listing.reply(call, page, "qos-specs", "qos_specs", shown)
 
 
 def _consumer(specs: dict[str, str]) -> str | None:

@@ -82,14 +82,9 @@ def _list(call: Call[Volume], *, detail: bool) -> Reply:
         where = snapshots.conditions(call.ctx, page, everyone=all_projects)
         rows = snapshots.find(connection, where, page)
         number = count_rows(connection, snapshots.snapshots, where) if page.with_count else None
-    body: dict[str, Any] = {"snapshots": [detailed(call, row) if detail else summary(row) for row in rows]}
     path = "snapshots/detail" if detail else "snapshots"
-    links = listing.next_links(call, path, [row.id for row in rows], page.limit)
-    if links:
-        body["snapshots_links"] = links
-    if number is not None:
-        body["count"] = number
-    return Reply(body)
+    shown = [detailed(call, row) if detail else summary(row) for row in rows]
+    return listing.reply(call, page, path, "snapshots", shown, count=number)
 
 
 def index(call: Call[Volume]) -> Reply:

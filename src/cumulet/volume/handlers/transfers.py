@@ -54,11 +54,8 @@ def _list(call: Call[Volume], *, detail: bool) -> Reply:
     with call.service.db.read() as connection:
         rows = transfers.find(connection, transfers.conditions(call.ctx, page, everyone=all_projects), page)
     show = _detailed if detail else _summary
-    body: dict[str, Any] = {"transfers": [show(call, row) for row in rows]}
-    links = listing.next_links(call, "os-volume-transfer", [row.id for row in rows], page.limit)
-    if links:
-        body["transfers_links"] = links
-    return Reply(body)
+    shown = [show(call, row) for row in rows]
+    return listing.reply(call, page, "os-volume-transfer", "transfers", shown)
 
 
 def index(call: Call[Volume]) -> Reply:

@@ -6,7 +6,7 @@ from typing import Any
 
 from cumulet.kernel.errors import BadRequest, NotFound
 from cumulet.kernel.http import NO_CONTENT, Call, Reply
-from cumulet.volume.bodies import NonEmpty, action, convert, inner
+from cumulet.volume.bodies import NonEmpty, action, convert, inner, only_key
 from cumulet.volume.domain import default_types, types
 from cumulet.volume.handlers.types import View
 from cumulet.volume.handlers.volume_access import may
@@ -45,10 +45,7 @@ def create(call: Call[Volume], type_id: str) -> Reply:
 def update(call: Call[Volume], type_id: str, key: str) -> Reply:
     may(call, f"{_SPECS}:update")
     given = convert(call.raw_json(), ExtraSpecs)
-    if key not in given:
-        raise BadRequest("Request body and URI mismatch")
-    if len(given) != 1:
-        raise BadRequest("Request body contains too many items")
+    only_key(given, key)
     types.edit_extra_specs(call.service, type_id, given)
     return Reply(given)
 

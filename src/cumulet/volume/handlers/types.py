@@ -62,11 +62,8 @@ def index(call: Call[Volume]) -> Reply:
     with call.service.db.read() as connection:
         rows = type_lists.find(connection, call.ctx, page, public=public)
     view = View(call)
-    body: dict[str, Any] = {"volume_types": [view.show(row) for row in rows]}
-    links = listing.next_links(call, "types", [row.id for row in rows], page.limit)
-    if links:
-        body["volume_type_links"] = links
-    return Reply(body)
+    shown = [view.show(row) for row in rows]
+    return listing.reply(call, page, "types", "volume_types", shown, links="volume_type_links")
 
 
 def _public(call: Call[Volume], text: str | None) -> bool | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cumulet.kernel.errors import BadRequest, NotFound
+from cumulet.kernel.errors import NotFound
 from cumulet.kernel.http import Call, Reply
-from cumulet.volume.bodies import Metadata, convert, inner
+from cumulet.volume.bodies import Metadata, convert, inner, only_key
 from cumulet.volume.domain import volumes
 from cumulet.volume.handlers import volume_access
 from cumulet.volume.schemas.volumes import MetadataBody
@@ -48,10 +48,7 @@ def update(call: Call[Volume], volume_id: str, key: str) -> Reply:
 def one_item(call: Call[Volume], key: str) -> Metadata:
     """The body of an update of one key. Raises BadRequest."""
     given = convert(inner(call.raw_json(), "meta"), Metadata)
-    if key not in given:
-        raise BadRequest("Request body and URI mismatch")
-    if len(given) != 1:
-        raise BadRequest("Request body contains too many items")
+    only_key(given, key)
     return given
 
 

@@ -7,7 +7,8 @@ what a row costs decides what a list costs.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +24,19 @@ Values = Sequence[Any]
 _NONE: Final = "{}"
 _NOWHERE: Final = "[]"
 _raw = msgspec.Raw
+
+
+def _columns(*names: str) -> Callable[[Values], tuple[Any, ...]]:
+    """What picks columns out of a volume's values, by their names."""
+    at = {column.key: position for position, column in enumerate(volumes.SHOWN)}
+    return operator.itemgetter(*(at[name] for name in names))
+
+
+_versioned = _columns(
+    *("group_id", "provider_id", "shared_targets", "service_uuid", "volume_type_id", "encryption_key_id"),
+    "consumes_quota",
+)
+_for_operators = _columns("project_id", "migration_status", "name_id", "host", "image_metadata")
 
 
 class View:
@@ -63,13 +77,42 @@ class View:
 
     def basic(self, values: Values) -> Shown:
         """As the answers to create and update have it."""
-        return self._shown(values, detailed=False)
+        shown = self._always(values)
+        group_id, provider_id, shared_targets, service_id, type_id, key_id, consumes_quota = _versioned(values)
+        if self._group:
+            shown["group_id"] = group_id
+        if self._provider:
+            shown["provider_id"] = provider_id
+        if self._service:
+            shown["shared_targets"] = shared_targets
+            shown["service_uuid"] = service_id
+        if self._cluster:
+            shown["cluster_name"] = None
+        if self._type_id:
+            shown["volume_type_id"] = type_id
+        if self._key and key_id is not None:
+            shown["encryption_key_id"] = key_id
+        if self._quota:
+            shown["consumes_quota"] = consumes_quota
+        return shown
 
     def detail(self, values: Values) -> Shown:
         """As show and detailed lists have it."""
-        return self._shown(values, detailed=True)
+        shown = self.basic(values)
+        project_id, migration_status, name_id, host, image_metadata = _for_operators(values)
+        if self._tenant:
+            shown["os-vol-tenant-attr:tenant_id"] = project_id
+        if self._migration:
+            shown["os-vol-mig-status-attr:migstat"] = migration_status
+            shown["os-vol-mig-status-attr:name_id"] = name_id
+        if self._host:
+            shown["os-vol-host-attr:host"] = host
+        if image_metadata != _NONE and self._image:
+            shown["volume_image_metadata"] = _raw(image_metadata)
+        return shown
 
-    def _shown(self, values: Values, *, detailed: bool) -> Shown:
+    def _always(self, values: Values) -> Shown:
+        """What callers see at every version, administrators with the status of a migration."""
         (
             volume_id,
             status,
@@ -84,9 +127,9 @@ class View:
             source_id,
             metadata,
             admin_metadata,
-            image_metadata,
+            _,
             user_id,
-            project_id,
+            _,
             bootable,
             encrypted,
             replication_status,
@@ -94,13 +137,7 @@ class View:
             multiattach,
             attachments,
             migration_status,
-            name_id,
-            host,
-            provider_id,
-            shared_targets,
-            service_id,
-            key_id,
-            consumes_quota,
+            *_,
         ) = values
         shown: Shown = {
             "id": volume_id,
@@ -126,32 +163,6 @@ class View:
         }
         if self._admin:
             shown["migration_status"] = migration_status
-        if self._group:
-            shown["group_id"] = group_id
-        if self._provider:
-            shown["provider_id"] = provider_id
-        if self._service:
-            shown["shared_targets"] = shared_targets
-            shown["service_uuid"] = service_id
-        if self._cluster:
-            shown["cluster_name"] = None
-        if self._type_id:
-            shown["volume_type_id"] = type_id
-        if self._key and key_id is not None:
-            shown["encryption_key_id"] = key_id
-        if self._quota:
-            shown["consumes_quota"] = consumes_quota
-        if not detailed:
-            return shown
-        if self._tenant:
-            shown["os-vol-tenant-attr:tenant_id"] = project_id
-        if self._migration:
-            shown["os-vol-mig-status-attr:migstat"] = migration_status
-            shown["os-vol-mig-status-attr:name_id"] = name_id
-        if self._host:
-            shown["os-vol-host-attr:host"] = host
-        if image_metadata != _NONE and self._image:
-            shown["volume_image_metadata"] = _raw(image_metadata)
         return shown
 
     def _attachments(self, text: str) -> list[dict[str, Any]]:

@@ -62,14 +62,9 @@ def _list(call: Call[Volume], *, detailed: bool) -> Reply:
         number = count_rows(connection, volumes.volumes, where) if page.with_count else None
         view = View(call, types.names(connection) if detailed else {})
     show = view.detail if detailed else view.summary
-    body: dict[str, Any] = {"volumes": [show(row) for row in rows]}
     path = "volumes/detail" if detailed else "volumes"
-    links = listing.next_links(call, path, [row[0] for row in rows], page.limit)
-    if links:
-        body["volumes_links"] = links
-    if number is not None:
-        body["count"] = number
-    return Reply(body)
+    shown = [show(row) for row in rows]
+    return listing.reply(call, page, path, "volumes", shown, count=number)
 
 
 def index(call: Call[Volume]) -> Reply:
