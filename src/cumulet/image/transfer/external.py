@@ -6,9 +6,9 @@ import http.client
 import socket
 import ssl
 from collections.abc import Mapping
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
-from cumulet.image.transfer.filtering import Address, Filter, Refused, Target
+from cumulet.image.transfer.filtering import Address, Filter, Refused, Target, origin
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MAX_REDIRECTS = 10
@@ -70,15 +70,10 @@ def fetch(
         if not location:
             raise FetchFailed(f"{url} redirects to nowhere.")
         following = urljoin(url, location)
-        if _origin(following) != _origin(url):
+        if origin(following) != origin(url):
             sent.pop("X-Auth-Token", None)
         url = following
     raise FetchFailed(f"More than {_MAX_REDIRECTS} redirects.")
-
-
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc
 
 
 def _request(target: Target, method: str, headers: Mapping[str, str], timeout_s: float) -> Download:

@@ -106,13 +106,13 @@ class EndpointFilter:
     """Only one endpoint, which the operator's catalog names and so may be internal; not what it redirects to."""
 
     def __init__(self, endpoint: str, resolver: Resolver = resolve) -> None:
-        self._origin = _origin(endpoint)
+        self._origin = origin(endpoint)
         self._resolver = resolver
 
     def check(self, url: str) -> Target:
         """Raises Refused."""
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or parts.hostname is None or _origin(url) != self._origin:
+        if parts.scheme not in ("http", "https") or parts.hostname is None or origin(url) != self._origin:
             raise Refused(f"{url} is not at the endpoint that the catalog names")
         port = parts.port or (443 if parts.scheme == "https" else 80)
         try:
@@ -122,7 +122,8 @@ class EndpointFilter:
         return Target(url, parts, parts.hostname, port, addresses)
 
 
-def _origin(url: str) -> tuple[str, str]:
+def origin(url: str) -> tuple[str, str]:
+    """Scheme, and host with port: what is told to one origin (a token) is not told to another."""
     parts = urlsplit(url)
     return parts.scheme, parts.netloc
 
