@@ -16,13 +16,16 @@ import pytest
 from cumulet.agents.compute import processor_time
 from cumulet.agents.compute.config import HostConfig
 from cumulet.agents.compute.container import cgroups
-from cumulet.agents.compute.folders import Folders
+from cumulet.agents.compute.folders import Card, Folders, Record
 from cumulet.agents.compute.images import ImageCache
 from cumulet.agents.compute.protocols import Disk
-from cumulet.agents.compute.qemu import accelerator, limits, processes
+from cumulet.agents.compute.qemu import accelerator, card_limits, limits, processes
 from cumulet.agents.compute.qemu.driver import QemuHypervisor
 from cumulet.agents.compute.qemu.host import Host
+from cumulet.agents.network import netns
+from cumulet.agents.network.nft.kernel import Kernel
 from tests.agents.compute.support import StoredImages, a_guest
+from tests.system.network.lab import missing_for_root_tests
 
 VOLUME, OTHER = "11111111-2222-3333-4444-555555555555", "66666666-7777-8888-9999-aaaaaaaaaaaa"
 MB = 1 << 20
@@ -179,3 +182,62 @@ def test_qemu_is_in_a_group_of_its_own_while_it_is_there(host: QemuHypervisor, t
     finally:
         host.destroy(made.id)
     assert not any(one.exists() for one in cgroups.groups(made.id))
+
+
+# -- cards -----------------------------------------------------------------------------------------------------------
+
+PORT = "deadbeef-0000-1111-2222-333344445555"
+TAP = "tapdeadbeef-00"
+
+
+def vif(**quota: str) -> dict[str, Any]:
+    return {"extra_specs": {f"quota:vif_{name}": value for name, value in quota.items()}}
+
+
+def a_record(**quota: str) -> Record:
+    made = a_guest(None, flavor=vif(**quota))
+    return Record(made, cards=[Card(PORT, "fa:16:3e:00:00:01", 0)])
+
+
+def test_a_flavor_says_what_cards_may_send_and_get() -> None:
+    assert card_limits.of_flavor(vif(inbound_peak="9")) == {}
+    asked = vif(inbound_average="1000", outbound_average="500", outbound_burst="100")
+    assert card_limits.of_flavor(asked) == {"inbound": (8000, 0), "outbound": (4000, 800)}
+    with pytest.raises(ValueError, match="quota:vif_inbound_burst: '1M' is not a whole number"):
+        card_limits.of_flavor(vif(inbound_average="1000", inbound_burst="1M"))
+
+
+def test_each_way_of_a_card_has_a_limit_of_its_own() -> None:
+    table = card_limits.build("cards", [a_record(inbound_average="1000", outbound_average="500"), a_record()])
+    assert {way: set(one.elements) for way, one in table.sets.items()} == {"outbound": {TAP}, "inbound": {TAP}}
+    rates = {name.split("_")[0]: attributes["rate"] for (_, name), attributes in table.objects.items()}
+    assert rates == {"inbound": 1_000_000, "outbound": 500_000}  # bytes a second
+
+
+_NFT = missing_for_root_tests()
+
+
+@pytest.mark.root
+@pytest.mark.skipif(_NFT is not None, reason=str(_NFT))
+def test_the_kernel_takes_them_and_nothing_stays(tmp_path: Path) -> None:
+    name = f"cards{os.getpid()}"
+    netns.create(name)
+    try:
+        config = HostConfig(host="here", instances=tmp_path, host_namespace=name, prefix="x-1")
+        folders = Folders(tmp_path)
+        host = Host(config, folders, ImageCache(config.cache, StoredImages()))
+        record = a_record(inbound_average="1000")
+        folders.make(record.id)
+        folders.save(record)
+        kernel = Kernel(name)
+        for _ in range(2):
+            host.hold_cards(record)
+        maps = [entry["map"] for entry in kernel.list_table("bridge", "cumulet_x_1_cards") if "map" in entry]
+        assert {one["name"]: [each[0] for each in one.get("elem", [])] for one in maps} == {
+            "inbound": [TAP], "outbound": [],
+        }  # fmt: skip
+        host.hold_cards(record, gone=True)
+        assert kernel.tables() == set()
+        kernel.close()
+    finally:
+        netns.delete(name)

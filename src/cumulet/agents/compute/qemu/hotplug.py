@@ -127,6 +127,7 @@ def attach_interface(host: Host, record: Record, vif: dict[str, Any]) -> None:
     card = building.add_card(host, record, vif)
     host.folders.save(record)
     taps.ensure(host.config.host_namespace, card.port_id, card.mtu, queues=card.queues)
+    host.hold_cards(record)
     if processes.pid_of(directory) is None:
         return
     try:
@@ -152,3 +153,4 @@ def detach_interface(host: Host, record: Record, port_id: str) -> None:
         record.cards.remove(card)
         host.folders.save(record)
     taps.remove(host.config.host_namespace, port_id)
+    host.hold_cards(record)

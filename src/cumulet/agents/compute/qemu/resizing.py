@@ -74,6 +74,7 @@ def _reform(host: Host, record: Record, guest: Guest) -> None:
     guest = building.with_image(host, guest)
     chosen = machine.choose(guest, host.config)
     record.machine |= {name: chosen[name] for name in _OF_FLAVOR}
+    host.hold_cards(record, gone=True)
     record.guest = guest
     (directory / disks.SWAP).unlink(missing_ok=True)
     building.lay_out(host, record)
@@ -161,6 +162,7 @@ def revert(host: Host, record: Record, disks_now: list[Disk], *, power_on: bool)
         host.folders.save(record)
     elif (directory / BEFORE / RECORD).exists():
         processes.kill(directory)
+        host.hold_cards(record, gone=True)
         kept = load(directory / BEFORE)
         _renew_volumes(host, kept, disks_now)
         save(directory / BEFORE, kept)
