@@ -143,6 +143,20 @@ def test_a_root_volume_that_is_reserved_for_a_rebuild_gets_another_image(running
     assert running.act(volume["id"], "os-reimage", given | {"reimage_reserved": True}, status=400)
 
 
+def test_a_volume_that_was_let_go_while_it_was_filled_is_nobodys(cloud: Cloud) -> None:
+    """Its status follows its attachments, not what it was before: a reserved one without could never be deleted."""
+    cloud.images.data[IMAGE_ID] = b"image data"
+    cloud.add_host("node1", faults=Faults(delays={"from_image": 1.0}))
+    cloud.start_engine()
+    volume = cloud.available()
+    body = {"attachment": {"volume_uuid": volume["id"], "instance_uuid": "77777777-7777-4777-8777-777777777777"}}
+    held = cloud.json("POST", "/attachments", json=body)["attachment"]["id"]
+    cloud.act(volume["id"], "os-reimage", {"image_id": IMAGE_ID, "reimage_reserved": True})
+    cloud.json("DELETE", f"/attachments/{held}")
+    assert cloud.show(volume["id"])["status"] == "downloading"
+    assert cloud.settled(volume["id"])["status"] == "available"
+
+
 def test_an_upload_that_fails_leaves_no_image(cloud: Cloud) -> None:
     cloud.add_host("node1", faults=Faults(errors={"opened": "no"}))
     cloud.start_engine()

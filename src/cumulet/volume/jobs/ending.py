@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.engine import Connection, Row
 
 from cumulet.kernel.jobs import Job
-from cumulet.volume.domain import messages, volumes
+from cumulet.volume.domain import attaching, messages, volumes
 from cumulet.volume.service import Volume
 
 LOG = logging.getLogger(__name__)
@@ -23,12 +23,13 @@ def still(volume: Volume, job: Job) -> Row[Any] | None:
 
 
 def back(volume: Volume, connection: Connection, job: Job, **values: Any) -> bool:
-    """Into the status it had before, unless somebody set another one; completes the job."""
+    """Into the status it had before, or that its attachments have given it meanwhile, unless somebody set another."""
     row = volumes.load_any(connection, job.subject, lock=True)
     mine = row is not None and row.generation == job.payload["generation"]
     if mine:
         given = {"status": job.payload["previous"], **values}
         volumes.change(connection, job.subject, volume.now(), **given)
+        attaching.settle(volume, connection, volumes.load(connection, job.subject))
     return mine
 
 
