@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import pwd
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -16,6 +18,9 @@ from cumulet.kernel import migrate
 from cumulet.kernel.environment import Environment
 from cumulet.kernel.paths import Paths
 from cumulet.kernel.settings import Settings
+
+_FIRST_PERSON = 1000  # user ids below are the system's
+_SYNCHRONISING = {"db_sync", "sync", "upgrade"}
 
 
 class Refused(Exception):
@@ -35,11 +40,22 @@ def add_options(parser: argparse.ArgumentParser, file: str) -> None:
     )
 
 
+def run_command(program: str, given: argparse.Namespace) -> NoReturn:
+    """Do the command that was given (`given.run`) and end: with its code, or with what a Refused says and has."""
+    try:
+        code = given.run(given)
+    except Refused as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        code = error.code
+    sys.exit(code)  # None is fine too
+
+
 def settings_of(given: argparse.Namespace, project: str, *, keep: bool = False) -> Settings:
     """Those of the cloud in its directories; `keep`: they are made at the first command when there is none yet.
 
     Raises Refused for a configuration file that is not there.
     """
+    _refuse_service_users(given)
     paths = Paths.at(given.state_dir)
     paths.make()
     settings = Settings.load(paths)
@@ -53,6 +69,18 @@ def settings_of(given: argparse.Namespace, project: str, *, keep: bool = False) 
             raise Refused(f"--config-file {file}: there is no such file")
         files[project] = [*files.get(project, []), str(Path(file).absolute())]
     return msgspec.structs.replace(settings, config_files=files)
+
+
+def _refuse_service_users(given: argparse.Namespace) -> None:
+    """The install guides type `su -s /bin/sh -c "nova-manage …" nova`. What they want is root's cloud, not one
+    of that user's own, which would be made here and never seen. Raises Refused."""
+    user = pwd.getpwuid(os.geteuid())
+    of_a_service = user.pw_uid < _FIRST_PERSON and user.pw_name in {service.project for service in services.SERVICES}
+    if not of_a_service or given.state_dir is not None:
+        return
+    if _SYNCHRONISING & set(sys.argv):
+        raise Refused("nothing is to be done as this user: root brings the tables up to date, at every start.", 0)
+    raise Refused(f"this machine's cloud belongs to root: leave away the `su` with which {user.pw_name} asks.")
 
 
 @contextlib.contextmanager
