@@ -14,16 +14,18 @@ NOBODY = "44444444-4444-4444-8444-444444444444"
 
 def test_volumes_boot_is_another_name_of_servers(running: Cloud) -> None:
     body = {"name": "s", "imageRef": IMAGE_ID, "flavorRef": running.flavor(), "networks": [{"uuid": NETWORK_ID}]}
-    made = running.json("POST", "/v2.1/os-volumes_boot", status=202, json={"server": body})["server"]
+    alias = "/v2.1/os-volumes_boot"
+    last: dict[str, Any] = {"version": "2.102"}
+    made = running.json("POST", alias, status=202, json={"server": body}, **last)["server"]
     assert running.settled(made["id"])["status"] == "ACTIVE"
-    path = f"/v2.1/os-volumes_boot/{made['id']}"
-    assert running.json("GET", path)["server"] == running.show(made["id"], "member")
-    assert [one["id"] for one in running.json("GET", "/v2.1/os-volumes_boot")["servers"]] == [made["id"]]
-    assert [one["id"] for one in running.json("GET", "/v2.1/os-volumes_boot/detail")["servers"]] == [made["id"]]
-    assert running.json("PUT", path, json={"server": {"name": "other"}})["server"]["name"] == "other"
-    running.json("POST", f"{path}/action", status=202, json={"os-stop": None})
+    path = f"{alias}/{made['id']}"
+    assert running.json("GET", path, **last)["server"] == running.show(made["id"], "member", **last)
+    assert [one["id"] for one in running.json("GET", alias, **last)["servers"]] == [made["id"]]
+    assert [one["id"] for one in running.json("GET", f"{alias}/detail", **last)["servers"]] == [made["id"]]
+    assert running.json("PUT", path, json={"server": {"name": "other"}}, **last)["server"]["name"] == "other"
+    running.json("POST", f"{path}/action", status=202, json={"os-stop": None}, **last)
     assert running.settled(made["id"])["status"] == "SHUTOFF"
-    running.json("DELETE", path, status=204)
+    running.json("DELETE", path, status=204, **last)
     running.until(lambda: running.is_gone(made["id"]))
 
 

@@ -276,3 +276,38 @@ def test_limits_of_a_project_by_its_id_are_an_operators(cloud: Cloud) -> None:
 def test_a_project_in_the_path_is_the_callers_own(cloud: Cloud) -> None:
     said = refusal(cloud, "GET", f"/{NETWORK_ID}/servers", "member")
     assert said.startswith(f"Malformed request URL: URL's project_id '{NETWORK_ID}' doesn't match")
+
+
+def test_lists_of_servers_are_sorted_by_hosts_for_administrators_only(cloud: Cloud) -> None:
+    said = refusal(cloud, "GET", "/servers?sort_key=host", "member", status=403)
+    assert said == "Only administrators can sort servers by host"
+    assert cloud.json("GET", "/v2.1/servers?sort_key=host&marker=", "admin")["servers"] == []
+    refusal(cloud, "GET", "/servers?limit=", "member")
+
+
+def test_what_is_plugged_into_a_server_is_named_and_not_null(cloud: Cloud) -> None:
+    server = f"/servers/{cloud.boot()['id']}"
+    for field in ("net_id", "port_id"):
+        body: dict[str, Any] = {"interfaceAttachment": {field: None}}
+        said = refusal(cloud, "POST", f"{server}/os-interface", "member", json=body)
+        assert f"field/attribute {field}. Value: None" in said
+    volumes = f"{server}/os-volume_attachments"
+    refusal(cloud, "GET", f"{volumes}?x=1", "member", version="2.75")
+    cloud.json("GET", f"/v2.1{volumes}?x=1", "member", version="2.74")
+    body = {"volumeAttachment": {"volumeId": IMAGE_ID, "device": ""}}
+    assert "field/attribute device" in refusal(cloud, "POST", volumes, "member", json=body)
+    body = {"volumeAttachment": {"volumeId": IMAGE_ID, "serverId": IMAGE_ID}}
+    said = refusal(cloud, "PUT", f"{volumes}/{IMAGE_ID}", "member", json=body, version="2.84")
+    assert said == "Additional properties are not allowed ('serverId' was unexpected)"
+
+
+def test_a_tag_is_in_the_path_and_nowhere_else(cloud: Cloud) -> None:
+    tags = f"/servers/{cloud.boot()['id']}/tags"
+    assert refusal(cloud, "PUT", f"{tags}/a", "member", json={"x": 1}) == "{'x': 1} is not of type 'null'"
+    assert "without characters '/' and ','" in refusal(cloud, "PUT", f"{tags}/a,b", "member")
+    assert "has no tag 'a'" in refusal(cloud, "DELETE", f"{tags}/a", "member", status=404)
+
+
+def test_the_old_name_of_servers_ends_with_2_102(cloud: Cloud) -> None:
+    cloud.json("GET", "/v2.1/os-volumes_boot", "member", version="2.102")
+    refusal(cloud, "GET", "/os-volumes_boot", "member", version="2.103", status=404)

@@ -96,7 +96,8 @@ def require_version(call: Call[Compute], given: Any, since: Versions, until: Ver
         if getattr(given, name) is msgspec.UNSET:
             continue
         if call.version < since.get(name, (0, 0)) or call.version > until.get(name, (99, 0)):
-            raise BadRequest(unexpected(name))
+            kind = type(given)
+            raise BadRequest(unexpected(kind.__struct_encode_fields__[kind.__struct_fields__.index(name)]))
 
 
 def action(call: Call[Compute], names: dict[str, Any]) -> tuple[str, Any]:

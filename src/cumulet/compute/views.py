@@ -37,7 +37,7 @@ def page(call: Call[Compute]) -> tuple[int, str | None]:
     if text and (not text.isdigit() or len(text) > 10):
         raise BadRequest(f"Invalid input for query parameters limit. Value: {text}. '{text}' does not match '^[0-9]*$'")
     limit = min(int(text), maximum) if text else maximum
-    return limit, last(query, "marker")
+    return limit, last(query, "marker") or None
 
 
 def next_links(call: Call[Compute], path: str, last_id: str) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from sqlalchemy.engine import Row
 
 from cumulet.compute import peers
-from cumulet.compute.bodies import read
+from cumulet.compute.bodies import read, unexpected
 from cumulet.compute.clients import addresses, network
 from cumulet.compute.domain import interfaces
 from cumulet.compute.handlers import requested_networks, server_access
@@ -69,7 +69,7 @@ def create(call: Call[Compute], server_id: str) -> Reply:
     given = read(call, InterfaceBody).interface if call.req.content_length else Interface()
     _check(call, given)
     interfaces.require_attachable(row, admin=call.ctx.is_admin)
-    made = given.port_id is None
+    made = given.port_id is UNSET
     port = _make(call, row, given) if made else _free(call, str(given.port_id))
     try:
         networks = network.networks(call.service.session, [port["network_id"]])
@@ -88,11 +88,11 @@ def create(call: Call[Compute], server_id: str) -> Reply:
 
 def _check(call: Call[Compute], given: Interface) -> None:
     if given.tag is not UNSET and call.version < (2, 49):
-        raise BadRequest("Additional properties are not allowed ('tag' was unexpected)")
-    if given.net_id is not None and given.port_id is not None:
+        raise BadRequest(unexpected("tag"))
+    if given.net_id is not UNSET and given.port_id is not UNSET:
         raise BadRequest("Must not input both network_id and port_id")
     if given.fixed_ips is not UNSET:
-        if given.net_id is None:
+        if given.net_id is UNSET:
             raise BadRequest("Must input network_id when request IP address")
         address = given.fixed_ips[0].ip_address
         try:
@@ -114,7 +114,7 @@ def _free(call: Call[Compute], port_id: str) -> Port:
 def _make(call: Call[Compute], row: Row[Any], given: Interface) -> Port:
     """A new port that is the server's already, so that it goes with it whatever happens next."""
     network_id = given.net_id
-    if network_id is None:
+    if network_id is UNSET:
         found = requested_networks.only_network(call, BadRequest)
         if not found:
             raise BadRequest(f"No network to attach to for instance {row.id}.")

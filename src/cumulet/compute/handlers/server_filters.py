@@ -183,7 +183,7 @@ class Query:
         since = self._moment("changes-since")
         before = self._moment("changes-before") if self._call.version >= (2, 66) else None
         if since is not None and before is not None and since > before:
-            raise BadRequest("The value of changes-since must be less than or equal to changes-before")
+            raise BadRequest("The value of changes-since must be less than or equal to changes-before.")
         found: Conditions = []
         if since is not None:
             found.append(servers.c.updated_at >= since)
@@ -236,8 +236,10 @@ class Query:
         for index, key in enumerate(keys):
             if key in _IGNORED_SORT:
                 continue
-            if key not in _SORT or (key in ("host", "node") and not self._call.ctx.is_admin):
+            if key not in _SORT:
                 raise BadRequest(f"Invalid input for query parameters sort_key. Value: {key}.")
+            if key in ("host", "node") and not self._call.ctx.is_admin:
+                raise Forbidden(f"Only administrators can sort servers by {key}")
             direction = directions[index] if index < len(directions) else (directions or ["desc"])[0]
             found.append((_SORT[key], direction == "desc"))
         default = (directions or ["desc"])[0] == "desc"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import NoneType
 from typing import Final
 
 import msgspec
 
 from cumulet.compute import views
-from cumulet.compute.bodies import read
+from cumulet.compute.bodies import convert, read
 from cumulet.compute.domain import servers
 from cumulet.compute.handlers import server_access
 from cumulet.compute.schemas.servers import Tag, TagsBody
@@ -49,10 +50,15 @@ def replace(call: Call[Compute], server_id: str) -> Reply:
 
 
 def add(call: Call[Compute], server_id: str, tag: str) -> Reply:
+    if call.req.content_length:
+        convert(call.raw_json(), NoneType)
     try:
         msgspec.convert(tag, Tag)
     except msgspec.ValidationError as error:
-        raise BadRequest(f"Tag '{tag}' is invalid. {error}") from None
+        raise BadRequest(
+            f"Tag '{tag}' is invalid. It must be a non empty string without characters '/' and ','. Validation error "
+            f"message: {error}"
+        ) from None
     new = False
 
     def with_it(tags: list[str]) -> list[str]:
@@ -71,7 +77,7 @@ def add(call: Call[Compute], server_id: str, tag: str) -> Reply:
 def delete(call: Call[Compute], server_id: str, tag: str) -> Reply:
     def without(tags: list[str]) -> list[str]:
         if tag not in tags:
-            raise NotFound(f"Server {server_id} has no tag '{tag}'")
+            raise NotFound(f"Instance {server_id} has no tag '{tag}'")
         return [one for one in tags if one != tag]
 
     _change(call, server_id, "delete", without)

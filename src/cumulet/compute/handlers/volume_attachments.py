@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 from sqlalchemy.engine import Row
 
-from cumulet.compute import peers
+from cumulet.compute import peers, views
 from cumulet.compute.bodies import read, require_version
 from cumulet.compute.clients import volume as client
 from cumulet.compute.domain import attachments, block_devices
@@ -68,6 +68,7 @@ def _is_shown(call: Call[Compute], device: Row[Any]) -> bool:
 
 
 def index(call: Call[Compute], server_id: str) -> Reply:
+    views.require_known(call, ("limit", "offset"))
     limit, offset = volumes.slice_of(call)
     with call.service.db.read() as connection:
         row = server_access.load(call, connection, server_id, f"{_POLICY}:index")
@@ -135,7 +136,7 @@ _SINCE: Final = {"tag": (2, 49), "delete_on_termination": (2, 79)}
 
 def _check(call: Call[Compute], given: _New) -> None:
     require_version(call, given, _SINCE)
-    if given.device and not _DEVICE.match(given.device):
+    if given.device is not None and not _DEVICE.match(given.device):
         raise BadRequest(f"Invalid input for field/attribute device. Value: {given.device}.")
 
 
@@ -148,6 +149,7 @@ def update(call: Call[Compute], server_id: str, volume_id: str) -> Reply:
     with call.service.db.read() as connection:
         row = server_access.load(call, connection, server_id, "servers:show")
     given = read(call, _ChangedBody).attachment
+    require_version(call, given, dict.fromkeys(("device", "tag", "delete_on_termination", "server_id", "id"), (2, 85)))
     is_swap = call.version < (2, 85) or given.volume_id != volume_id
     if is_swap:
         call.service.policy.can(call.ctx, f"os_compute_api:{_POLICY}:swap", {})
@@ -155,11 +157,6 @@ def update(call: Call[Compute], server_id: str, volume_id: str) -> Reply:
         server_access.may(call, f"{_POLICY}:update", row)
     if call.version >= (2, 85):
         _change(call, row, volume_id, given)
-    elif any(
-        value is not UNSET
-        for value in (given.device, given.tag, given.delete_on_termination, given.server_id, given.id)
-    ):
-        raise BadRequest("Invalid input for field/attribute volumeAttachment. It has a volumeId and nothing else.")
     if is_swap:
         _swap(call, row, volume_id, given.volume_id)
     return Reply(status=202)

@@ -19,16 +19,17 @@ from cumulet.compute.handlers import (
 from cumulet.kernel.http import Route
 
 _ONE = "/v2.1/servers/{server_id}"
+_ALIAS_UNTIL = (2, 102)
 _ALIAS = "/v2.1/os-volumes_boot"  # another name of the same resource, from when only some servers had volumes
 _CONSOLES = tuple(f"{_ONE}/consoles{rest}" for rest in ("", "/{console_id}"))
 ROUTES = (
-    Route("GET", _ALIAS, servers.index),
-    Route("POST", _ALIAS, server_create.create),
-    Route("GET", f"{_ALIAS}/detail", servers.detail),
-    Route("GET", f"{_ALIAS}/{{server_id}}", servers.show),
-    Route("PUT", f"{_ALIAS}/{{server_id}}", servers.update),
-    Route("DELETE", f"{_ALIAS}/{{server_id}}", servers.delete),
-    Route("POST", f"{_ALIAS}/{{server_id}}/action", server_actions.act),
+    Route("GET", _ALIAS, servers.index, until=_ALIAS_UNTIL),
+    Route("POST", _ALIAS, server_create.create, until=_ALIAS_UNTIL),
+    Route("GET", f"{_ALIAS}/detail", servers.detail, until=_ALIAS_UNTIL),
+    Route("GET", f"{_ALIAS}/{{server_id}}", servers.show, until=_ALIAS_UNTIL),
+    Route("PUT", f"{_ALIAS}/{{server_id}}", servers.update, until=_ALIAS_UNTIL),
+    Route("DELETE", f"{_ALIAS}/{{server_id}}", servers.delete, until=_ALIAS_UNTIL),
+    Route("POST", f"{_ALIAS}/{{server_id}}/action", server_actions.act, until=_ALIAS_UNTIL),
     Route("GET", "/v2.1/servers", servers.index),
     Route("POST", "/v2.1/servers", server_create.create),
     Route("GET", "/v2.1/servers/detail", servers.detail),

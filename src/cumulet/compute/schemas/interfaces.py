@@ -14,8 +14,8 @@ class FixedIp(Struct, forbid_unknown_fields=True):
 
 
 class Interface(Struct, forbid_unknown_fields=True):
-    net_id: Uuid | None = None
-    port_id: Uuid | None = None
+    net_id: Uuid | UnsetType = UNSET
+    port_id: Uuid | UnsetType = UNSET
     fixed_ips: Annotated[list[FixedIp], Meta(min_length=1, max_length=1)] | UnsetType = UNSET
     tag: DeviceTag | UnsetType = UNSET
 
