@@ -18,12 +18,15 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pymysql
 import pytest
 
 from tests.daemons import Daemon, account_for, free_port, scratch_directory
+
+if TYPE_CHECKING:
+    import psycopg
 
 BACKENDS = ("sqlite", "postgresql", "mariadb")
 
@@ -162,22 +165,18 @@ class PostgreSql:
             return False
         return True
 
-    def _execute(self, statement: str) -> None:
+    def connect(self, name: str | None = None) -> psycopg.Connection[Any]:
         import psycopg
 
-        where = f"host=127.0.0.1 port={self._port} user=cumulet dbname=postgres"
-        with psycopg.connect(where, autocommit=True) as connection:
+        where = f"host=127.0.0.1 port={self._port} user=cumulet dbname={name or 'postgres'}"
+        return psycopg.connect(where, autocommit=name is None)
+
+    def _execute(self, statement: str) -> None:
+        with self.connect() as connection:
             connection.execute(statement.encode())
 
     def create(self, name: str) -> str:
         self._execute(f"CREATE DATABASE {name}")
-        return self._url(name)
-
-    def copy(self, template: str, name: str) -> str:
-        self._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        return self._url(name)
-
-    def _url(self, name: str) -> str:
         return f"postgresql+psycopg://cumulet@127.0.0.1:{self._port}/{name}"
 
     def drop(self, name: str) -> None:

@@ -1,7 +1,7 @@
 """Fixtures: databases that have the tables of a service as its migrations leave them, without migrating for each test.
 
-The migrations of a service run once a session and backend. SQLite and PostgreSQL copy what they made; MariaDB, which
-cannot, empties the tables of a database whose test is over and gives it to the next one.
+A file of SQLite is copied from one that was migrated. On the servers, where making and dropping a database costs more
+than most tests, the tables of a database whose test is over are emptied, and the next test gets it.
 
 - `migrated_urls`: a function; each call with the name of a service gives the URL of a database new to the test. Any
   other name gives an empty database.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from tests.databases import MakeUrl, MariaDb, PostgreSql, Servers, SqliteFiles
 
 _SCHEMAS = {service.name: service for service in services.SERVICES}
 _LEAVES_S = 0.3
-"""How long MariaDB may take to see that a connection was closed."""
+"""How long a server may take to see that a connection was closed."""
 
 Rows = dict[str, tuple[tuple[Any, ...], ...]]
 
@@ -38,9 +39,9 @@ def _migrate(url: str, service: str) -> None:
 
 
 class Copies:
-    """Databases copied from one that was migrated."""
+    """Files copied from one that was migrated."""
 
-    def __init__(self, server: SqliteFiles | PostgreSql) -> None:
+    def __init__(self, server: SqliteFiles) -> None:
         self._server = server
         self._numbers = itertools.count(1)
         self._templates: set[str] = set()
@@ -57,11 +58,38 @@ class Copies:
         self._server.drop(name)
 
 
-class Emptied:
-    """Databases of MariaDB: those whose test is over are emptied and taken again."""
+@dataclass(frozen=True)
+class Words:
+    """What servers say differently."""
 
-    def __init__(self, server: MariaDb) -> None:
+    users: str
+    tables: str
+    any_order: str  # rows may go before those that refer to them
+    empty: str
+
+
+_WORDS = {
+    MariaDb: Words(
+        users="SELECT COUNT(*) FROM information_schema.processlist WHERE db = %s",
+        tables="SHOW TABLES",
+        any_order="SET FOREIGN_KEY_CHECKS = 0",
+        empty="TRUNCATE TABLE",
+    ),
+    PostgreSql: Words(
+        users="SELECT COUNT(*) FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'",
+        tables="SELECT tablename FROM pg_tables WHERE schemaname = 'public'",
+        any_order="SET session_replication_role = replica",
+        empty="DELETE FROM",  # TRUNCATE makes new files
+    ),
+}
+
+
+class Emptied:
+    """Databases of a server: those whose test is over are emptied and taken again."""
+
+    def __init__(self, server: MariaDb | PostgreSql) -> None:
         self._server = server
+        self._words = _WORDS[type(server)]
         self._numbers = itertools.count(1)
         self._idle: dict[str, list[tuple[str, str]]] = {}
         self._new: dict[str, Rows] = {}  # by service: what its tables hold when they are new
@@ -75,8 +103,7 @@ class Emptied:
         _migrate(url, service)
         if service not in self._new:
             with self._server.connect(name) as connection, connection.cursor() as cursor:
-                tables = _tables(cursor)
-                self._new[service] = {table: _rows(cursor, table) for table in tables}
+                self._new[service] = {table: _rows(cursor, table) for table in self._tables(cursor)}
         return name, url
 
     def give_back(self, service: str, name: str, url: str) -> None:
@@ -90,7 +117,7 @@ class Emptied:
         end = time.monotonic() + _LEAVES_S
         with self._server.connect() as connection, connection.cursor() as cursor:
             while True:
-                cursor.execute("SELECT COUNT(*) FROM information_schema.processlist WHERE db = %s", (name,))
+                cursor.execute(self._words.users, (name,))
                 if cursor.fetchone() == (0,):
                     return True
                 if time.monotonic() > end:
@@ -100,27 +127,26 @@ class Emptied:
     def _is_empty_again(self, service: str, name: str) -> bool:
         new = self._new[service]
         with self._server.connect(name) as connection, connection.cursor() as cursor:
-            if _tables(cursor) != list(new):
+            if self._tables(cursor) != list(new):
                 return False
             cursor.execute(
                 " UNION ALL ".join(f"SELECT '{table}' FROM (SELECT 1 FROM {table} LIMIT 1) t" for table in new)
             )
             filled = {table for (table,) in cursor.fetchall()}
-            cursor.execute("SET FOREIGN_KEY_CHECKS = 0")
+            cursor.execute(self._words.any_order)
             for table, rows in new.items():
                 left = () if table not in filled else _rows(cursor, table) if rows else None
                 if left == rows:
                     continue
-                cursor.execute(f"TRUNCATE TABLE {table}")
+                cursor.execute(f"{self._words.empty} {table}")
                 if rows:
                     cursor.executemany(f"INSERT INTO {table} VALUES ({', '.join(['%s'] * len(rows[0]))})", rows)
             connection.commit()
         return True
 
-
-def _tables(cursor: Any) -> list[str]:
-    cursor.execute("SHOW TABLES")
-    return sorted(table for (table,) in cursor.fetchall())
+    def _tables(self, cursor: Any) -> list[str]:
+        cursor.execute(self._words.tables)
+        return sorted(table for (table,) in cursor.fetchall())
 
 
 def _rows(cursor: Any, table: str) -> tuple[tuple[Any, ...], ...]:
@@ -139,7 +165,7 @@ class Migrated:
         """A function that gives databases, all of which are taken back when the iterator goes on."""
         if backend not in self._stocks:
             server = self._servers.get(backend)
-            self._stocks[backend] = Emptied(server) if isinstance(server, MariaDb) else Copies(server)
+            self._stocks[backend] = Copies(server) if isinstance(server, SqliteFiles) else Emptied(server)
         stock = self._stocks[backend]
         lent: list[tuple[str, str, str]] = []
         for fresh in self._servers.fresh(backend):

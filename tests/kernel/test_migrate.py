@@ -37,7 +37,7 @@ def test_migrations_say_the_same_as_the_tables(database: Database, service: serv
 def test_create_all_makes_what_the_migrations_make(
     database: Database, database_url: str, service: services.Service
 ) -> None:
-    """Tests use `metadata.create_all`; it must not be another schema than the one that operators have."""
+    """Who makes the tables from their declarations must not get another schema than operators have."""
     schema = service.load().SCHEMA
     migrate.upgrade(database, schema)
     migrated = _described(database)
