@@ -112,13 +112,22 @@ def test_a_server_goes_where_its_pages_are(cloud: Cloud) -> None:
 @pytest.mark.parametrize(
     ("specs", "says"),
     [
-        ({"hw:numa_nodes": "3"}, "2 processors and 128 MB cannot be divided evenly into 3 NUMA nodes"),
+        ({"hw:numa_nodes": "3"}, "cannot be evenly distributed across instance NUMA nodes"),
         ({"hw:cpu_policy": "mixed"}, "has to name some of the 2 processors"),
-        ({"hw:numa_nodes": "2"}, "node1 has 1 NUMA nodes, 2 wanted"),
+        ({"hw:cpu_thread_policy": "isolate"}, "Cannot set cpu thread pinning policy"),
     ],
 )
-def test_what_no_host_can_be_is_said(running: Cloud, specs: dict[str, str], says: str) -> None:
-    assert says in fault(running, flavorRef=flavor(running, specs, vcpus=2))
+def test_what_contradicts_itself_is_refused(running: Cloud, specs: dict[str, str], says: str) -> None:
+    wanted = flavor(running, specs, vcpus=2)
+    assert says in running.boot(flavorRef=wanted, status=400)["message"]
+    server = running.active()["id"]
+    assert says in running.act(server, "resize", {"flavorRef": wanted}, status=400)["badRequest"]["message"]
+
+
+def test_nodes_that_no_host_has_are_said(running: Cloud) -> None:
+    assert "node1 has 1 NUMA nodes, 2 wanted" in fault(
+        running, flavorRef=flavor(running, {"hw:numa_nodes": "2"}, vcpus=2)
+    )
 
 
 def test_a_resize_gives_processors_of_its_own_and_takes_them_away(cloud: Cloud) -> None:

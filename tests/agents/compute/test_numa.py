@@ -49,18 +49,29 @@ def test_processors_and_pages_without_nodes_are_one_that_the_guest_is_not_told_o
     ("specs", "says"),
     [
         ({"hw:numa_nodes": "many"}, "'many' is not a number of nodes"),
-        ({"hw:numa_nodes": "3"}, "4 processors and 512 MB cannot be divided evenly into 3 NUMA nodes"),
-        ({"hw:numa_nodes": "2", "hw:numa_cpus.0": "0-3"}, "both its processors and its memory"),
-        ({"hw:numa_nodes": "1", "hw:numa_cpus.0": "0-2", "hw:numa_mem.0": "512"}, "are not the guest's 4"),
-        ({"hw:numa_nodes": "1", "hw:numa_cpus.0": "0-3", "hw:numa_mem.0": "500"}, "not the guest's 512 MB"),
+        ({"hw:numa_nodes": "3"}, "cannot be evenly distributed across instance NUMA nodes"),
+        ({"hw:numa_nodes": "2", "hw:numa_cpus.0": "0-3"}, "must be provided for all NUMA nodes"),
+        (
+            {"hw:numa_nodes": "1", "hw:numa_cpus.0": "0-2", "hw:numa_mem.0": "512"},
+            r"CPU number \{3\} is not assigned to any node",
+        ),
+        (
+            {"hw:numa_nodes": "1", "hw:numa_cpus.0": "0-3", "hw:numa_mem.0": "500"},
+            "500 MB of memory assigned, but expected 512 MB",
+        ),
         ({"hw:numa_nodes": "1", "hw:numa_cpus.0": "0-3", "hw:numa_mem.0": "x"}, "'x' is not a number of MB"),
-        ({"hw:mem_page_size": "huge"}, "neither small, large, any nor a size"),
-        ({"hw:cpu_policy": "mine"}, "cpu_policy mine is not known"),
+        ({"hw:mem_page_size": "huge"}, "Invalid memory page size 'huge'"),
+        ({"hw:cpu_policy": "mine"}, "CPU policy requested from 'flavor extra specs' is invalid, given: 'mine'"),
         ({"hw:cpu_policy": "mixed"}, "has to name some of the 4 processors"),
         ({"hw:cpu_policy": "mixed", "hw:cpu_dedicated_mask": "0-3"}, "and not all"),
-        (PINNED | {"hw:cpu_dedicated_mask": "0"}, "needs hw:cpu_policy=mixed"),
-        ({"hw:cpu_thread_policy": "isolate"}, "need hw:cpu_policy=dedicated"),
-        (PINNED | {"hw:cpu_thread_policy": "alone"}, "cpu_thread_policy alone is not known"),
+        (PINNED | {"hw:cpu_dedicated_mask": "0"}, "Cannot specify 'hw:cpu_dedicated_mask' without the 'mixed' policy."),
+        ({"hw:cpu_thread_policy": "isolate"}, "Cannot set cpu thread pinning policy"),
+        ({"hw:emulator_threads_policy": "isolate"}, "requires a dedicated CPU policy option"),
+        ({"hw:numa_nodes": "1", "hw:numa_cpus.0": "0-4", "hw:numa_mem.0": "512"}, "CPU number 4 is larger than max 3"),
+        (
+            PINNED | {"hw:cpu_thread_policy": "alone"},
+            "CPU thread policy requested from 'flavor extra specs' is invalid",
+        ),
     ],
 )
 def test_what_contradicts_itself_is_refused_with_the_reason(specs: dict[str, str], says: str) -> None:

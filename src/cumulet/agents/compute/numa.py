@@ -16,7 +16,7 @@ from msgspec import Struct, field
 SMALL_KB: Final = 4
 _UNITS: Final = {"": 1, "KB": 1, "K": 1, "KIB": 1, "MB": 1024, "M": 1024, "MIB": 1024, "GB": 1 << 20, "G": 1 << 20}
 _WORDS: Final = ("small", "large", "any")
-_POLICIES: Final = ("shared", "dedicated", "mixed")
+_POLICIES: Final = ("dedicated", "shared", "mixed")
 _THREADS: Final = ("prefer", "isolate", "require")
 _EMULATOR: Final = ("share", "isolate")
 
@@ -86,18 +86,26 @@ def wish_of(flavor: Mapping[str, Any], image: Mapping[str, Any]) -> Wish | None:
     """None when nothing is asked. Raises ValueError that says what contradicts itself."""
     specs = flavor.get("extra_specs") or {}
 
-    def asked(name: str, known: tuple[str, ...] = ()) -> str:
+    def asked(name: str, what: str = "", known: tuple[str, ...] = ()) -> str:
         value = str(specs.get(f"hw:{name}") or image.get(f"hw_{name}") or "").strip()
         if known and value and value not in known:
-            raise ValueError(f"hw:{name} {value} is not known here ({', '.join(known)} are)")
+            source = "flavor extra specs" if specs.get(f"hw:{name}") else "image properties"
+            raise ValueError(f"{what} requested from '{source}' is invalid, given: '{value}', available: '{known}'.")
         return value
 
     count = _count(asked("numa_nodes"))
     page = _page(asked("mem_page_size"))
-    own = _own(int(flavor["vcpus"]), asked("cpu_policy", _POLICIES), str(specs.get("hw:cpu_dedicated_mask") or ""))
-    threads, emulator = asked("cpu_thread_policy", _THREADS), asked("emulator_threads_policy", _EMULATOR)
-    if (threads or emulator == "isolate") and not own:
-        raise ValueError("hw:cpu_thread_policy and hw:emulator_threads_policy=isolate need hw:cpu_policy=dedicated")
+    own = _own(
+        int(flavor["vcpus"]),
+        asked("cpu_policy", "CPU policy", _POLICIES),
+        str(specs.get("hw:cpu_dedicated_mask") or ""),
+    )
+    threads = asked("cpu_thread_policy", "CPU thread policy", _THREADS)
+    emulator = asked("emulator_threads_policy", "Emulator threads policy", _EMULATOR)
+    if threads and not own:
+        raise ValueError("Cannot set cpu thread pinning policy in a non dedicated cpu pinning policy")
+    if emulator == "isolate" and not own:
+        raise ValueError("An isolated CPU emulator threads option requires a dedicated CPU policy option.")
     if not (count or page or own):
         return None
     cells = _cells(count or 1, flavor, image, specs)
@@ -116,7 +124,7 @@ def _page(text: str) -> str:
     try:
         return str(kb_of(text))
     except ValueError:
-        raise ValueError(f"hw:mem_page_size {text!r} is neither small, large, any nor a size") from None
+        raise ValueError(f"Invalid memory page size '{text}'") from None
 
 
 def kb_of(text: str) -> int:
@@ -131,7 +139,7 @@ def _own(vcpus: int, policy: str, mask: str) -> list[int]:
     everything = set(range(vcpus))
     if policy != "mixed":
         if mask:
-            raise ValueError("hw:cpu_dedicated_mask needs hw:cpu_policy=mixed")
+            raise ValueError("Cannot specify 'hw:cpu_dedicated_mask' without the 'mixed' policy.")
         return sorted(everything) if policy == "dedicated" else []
     chosen = numbers(mask, of=everything)
     if not chosen or not chosen < everything:
@@ -147,18 +155,33 @@ def _cells(count: int, flavor: Mapping[str, Any], image: Mapping[str, Any], spec
         cpus = specs.get(f"hw:numa_cpus.{node}") or image.get(f"hw_numa_cpus.{node}")
         size = specs.get(f"hw:numa_mem.{node}") or image.get(f"hw_numa_mem.{node}")
         if (cpus is None) != (size is None):
-            raise ValueError(f"NUMA node {node} must be given both its processors and its memory")
+            raise ValueError("CPU and memory allocation must be provided for all NUMA nodes")
         if size is None and (vcpus % count or memory % count):
-            raise ValueError(f"{vcpus} processors and {memory} MB cannot be divided evenly into {count} NUMA nodes")
+            raise ValueError(
+                "Instance CPUs and/or memory cannot be evenly distributed across instance NUMA nodes. "
+                "Explicit assignment of CPUs and memory to nodes is required"
+            )
         if size is not None and not str(size).isdigit():
             raise ValueError(f"hw:numa_mem.{node}: {size!r} is not a number of MB")
         share = range(vcpus * node // count, vcpus * (node + 1) // count)
         found.append(Cell(sorted(numbers(str(cpus))) if cpus else list(share), int(size or memory // count)))
-    if sorted(cpu for cell in found for cpu in cell.cpus) != list(range(vcpus)):
-        raise ValueError(f"the NUMA nodes' processors are not the guest's {vcpus}")
-    if sum(cell.memory_mb for cell in found) != memory:
-        raise ValueError(f"the NUMA nodes' memory is not the guest's {memory} MB")
+    _require_all(found, vcpus, memory)
     return found
+
+
+def _require_all(cells: list[Cell], vcpus: int, memory: int) -> None:
+    """Each processor in one node, and as much memory as there is."""
+    assigned = [cpu for cell in cells for cpu in cell.cpus]
+    if assigned and max(assigned) >= vcpus:
+        raise ValueError(f"CPU number {max(assigned)} is larger than max {vcpus - 1}")
+    for cpu in assigned:
+        if assigned.count(cpu) > 1:
+            raise ValueError(f"CPU number {cpu} is assigned to two nodes")
+    if missing := set(range(vcpus)) - set(assigned):
+        raise ValueError(f"CPU number {missing} is not assigned to any node")
+    given = sum(cell.memory_mb for cell in cells)
+    if given != memory:
+        raise ValueError(f"{given} MB of memory assigned, but expected {memory} MB")
 
 
 def numbers(text: str, of: set[int] | None = None) -> set[int]:

@@ -171,6 +171,8 @@ def _row(
     encode = servers.encode
     if given.user_data is not UNSET:
         server_parts.decoded("user_data", given.user_data)
+    size, image = server_parts.size_of(flavor), server_parts.properties_of(disks.image)
+    server_parts.require_sense(size, image)
     certificates = None if given.trusted_image_certificates is UNSET else given.trusted_image_certificates
     return {
         "project_id": call.ctx.project_id,
@@ -184,9 +186,9 @@ def _row(
         "flavor_id": flavor.id,
         "vcpus": flavor.vcpus,
         "memory_mb": flavor.memory_mb,
-        "flavor": encode(server_parts.size_of(flavor)),
+        "flavor": encode(size),
         "image_id": disks.image_id,
-        "image_properties": encode(server_parts.properties_of(disks.image)),
+        "image_properties": encode(image),
         "key_name": given.key_name or None,
         "key_pairs": encode(server_parts.pairs_of(key)),
         "user_data": None if given.user_data is UNSET else encode(given.user_data),

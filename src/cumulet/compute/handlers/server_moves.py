@@ -58,6 +58,7 @@ def _flavor(call: Call[Compute], connection: Connection, row: Row[Any], wanted: 
     except NotFound as error:
         raise BadRequest(error.message) from None
     old, new = servers.decode(row.flavor), server_parts.size_of(flavor)
+    server_parts.require_sense(new, servers.decode(row.image_properties))
     tasks.require_allowed(row, tasks.RESIZE, call.ctx)
     if new["id"] == old["id"]:
         raise BadRequest("When resizing, instances must change flavor!")

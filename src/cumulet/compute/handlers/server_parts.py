@@ -12,6 +12,7 @@ from typing import Any, Final
 from msgspec import UNSET, UnsetType
 from sqlalchemy.engine import Connection, Row
 
+from cumulet.agents.compute import numa
 from cumulet.compute import peers
 from cumulet.compute.domain import flavors, key_pairs, quotas
 from cumulet.compute.schemas.servers import File
@@ -120,6 +121,14 @@ def require_fit(image: dict[str, Any], *, ram_mb: int, root_gb: int) -> None:
 def properties_of(image: dict[str, Any]) -> dict[str, Any]:
     """The image as the server's row keeps it."""
     return {name: value for name, value in image.items() if isinstance(value, str | int | bool)}
+
+
+def require_sense(size: dict[str, Any], image: dict[str, Any]) -> None:
+    """Raises BadRequest for NUMA nodes, pages or processors that no host could be asked for."""
+    try:
+        numa.wish_of(size, image)
+    except ValueError as error:
+        raise BadRequest(str(error)) from None
 
 
 def size_of(flavor: Row[Any]) -> dict[str, Any]:
