@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from cumulet import __version__
-from cumulet.cli.stores import Refused, add_options, opened, settings_of
+from cumulet.cli.stores import add_options, opened, run_command, settings_of
 from cumulet.kernel import clock, migrate
 
 _COLUMNS = "%-16s %-36s %-16s %-10s %-5s %-20s %-12s %-15s %-36s"
@@ -197,13 +196,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    given = _parser().parse_args(arguments)
-    try:
-        code = given.run(given)
-    except Refused as error:
-        print(f"cinder-manage: {error}", file=sys.stderr)
-        code = 1
-    sys.exit(code)
+    run_command("cinder-manage", _parser().parse_args(arguments))
 
 
 if __name__ == "__main__":

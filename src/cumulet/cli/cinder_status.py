@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
-from cumulet.cli.checks import Code, Result, report
+from cumulet.cli import checks
+from cumulet.cli.checks import FINE, Check, Code, Result
 from cumulet.cli.cinder_manage import volume_service
-from cumulet.cli.stores import Refused, add_options
-
-_FINE = Result(Code.SUCCESS)
 
 
 def _tables(volume: Any) -> Result:
@@ -20,7 +18,7 @@ def _tables(volume: Any) -> Result:
 
     current = migrate.current(volume.db, app.SCHEMA)
     if current == app.SCHEMA.head:
-        return _FINE
+        return FINE
     return Result(
         Code.FAILURE,
         f"The tables are at revision {current or 'none'}, the newest is {app.SCHEMA.head}. Run: cinder-manage db sync",
@@ -28,14 +26,7 @@ def _tables(volume: Any) -> Result:
 
 
 def _policy_file(volume: Any) -> Result:
-    directory = volume.env.paths.config / "cinder"
-    if not str(volume.conf.oslo_policy.policy_file).endswith(".json") and not (directory / "policy.json").exists():
-        return _FINE
-    return Result(
-        Code.FAILURE,
-        "Your policy file is JSON-formatted which is not supported. You need to switch to YAML-formatted file: use the "
-        "oslopolicy-convert-json-to-yaml tool.",
-    )
+    return checks.policy_file(volume, "cinder")
 
 
 def _backends(volume: Any) -> Result:
@@ -48,34 +39,24 @@ def _backends(volume: Any) -> Result:
         if not volume.conf[name].volume_driver:
             missing.append(name)
     if not missing:
-        return _FINE
+        return FINE
     return Result(Code.WARNING, f"Back ends without a volume_driver: {', '.join(missing)}.")
 
 
-_CHECKS = (
+_CHECKS: tuple[Check, ...] = (
     ("Tables", _tables),
     ("Use of Policy File", _policy_file),
     ("Volume Drivers", _backends),
 )
 
 
-def check(given: argparse.Namespace) -> int:
-    with volume_service(given, synchronised=False) as volume:
-        return report([(name, run(volume)) for name, run in _CHECKS])
+def _unchanged(given: argparse.Namespace) -> AbstractContextManager[Any]:
+    """The service with its tables as they were found: whether they are the newest is what is checked."""
+    return volume_service(given, synchronised=False)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="cinder-status", description="Check Volume before an upgrade.")
-    add_options(parser, "cinder.conf")
-    upgrade = parser.add_subparsers(required=True, metavar="GROUP").add_parser("upgrade", help="upgrade commands")
-    upgrade.add_subparsers(required=True, metavar="COMMAND").add_parser("check", help="check readiness")
-    given = parser.parse_args(arguments)
-    try:
-        code = check(given)
-    except Refused as error:
-        print(f"cinder-status: {error}", file=sys.stderr)
-        code = 255
-    sys.exit(code)
+    checks.main("cinder-status", "Volume", "cinder.conf", _unchanged, _CHECKS, arguments)
 
 
 if __name__ == "__main__":

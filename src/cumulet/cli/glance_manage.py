@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from cumulet.cli.stores import Refused, add_options, opened, settings_of
+from cumulet.cli.stores import Refused, add_options, opened, run_command, settings_of
 from cumulet.kernel import migrate
 
 _DAY_US = 86_400_000_000
@@ -170,11 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _loading_values(given)
     elif hasattr(given, "path_option"):
         given.path = given.path_option or given.path
-    try:
-        sys.exit(given.run(given))
-    except Refused as refusal:
-        print(f"glance-manage: {refusal}", file=sys.stderr)
-        sys.exit(1)
+    run_command("glance-manage", given)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from cumulet.cli.stores import Refused, opened, settings_of
+from cumulet.cli.stores import Refused, opened, run_command, settings_of
 from cumulet.kernel import migrate
 from cumulet.kernel.environment import Environment
 from cumulet.kernel.settings import Settings
@@ -196,7 +196,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def add(name: str, work: Callable[[argparse.Namespace], int | None], summary: str) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=summary)
-        made.set_defaults(work=work)
+        made.set_defaults(run=work)
         return made
 
     _bootstrap_options(add("bootstrap", bootstrap, "the first domain, roles, administrator, region and endpoint"))
@@ -244,12 +244,7 @@ def _bootstrap_options(parser: argparse.ArgumentParser) -> None:
 
 def main() -> None:
     os.umask(0o077)
-    given = _parser().parse_args()
-    try:
-        sys.exit(given.work(given) or 0)
-    except Refused as error:
-        print(f"{_PROGRAM}: {error}", file=sys.stderr)
-        sys.exit(1)
+    run_command(_PROGRAM, _parser().parse_args())
 
 
 if __name__ == "__main__":

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from cumulet.cli.stores import Refused, opened, settings_of
+from cumulet.cli.stores import Refused, opened, run_command, settings_of
 from cumulet.kernel import migrate
 
 _REVISIONS = ("head", "heads")
@@ -70,13 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    given = _parser().parse_args(arguments)
-    try:
-        code = given.run(given)
-    except Refused as error:
-        print(f"neutron-db-manage: {error}", file=sys.stderr)
-        code = 1
-    sys.exit(code)
+    run_command("neutron-db-manage", _parser().parse_args(arguments))
 
 
 if __name__ == "__main__":

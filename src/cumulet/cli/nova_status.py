@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Sequence
 from typing import Any
 
-from cumulet.cli.checks import Code, Result, report
+from cumulet.cli import checks
+from cumulet.cli.checks import FINE, Check, Code, Result
 from cumulet.cli.nova_store import compute_service
-from cumulet.cli.stores import Refused, add_options
 
-_FINE = Result(Code.SUCCESS)
 _NEEDED = (1, 36)  # the least Placement microversion that Compute can work with
 
 
@@ -23,7 +20,7 @@ def _cells(compute: Any) -> Result:
         return Result(Code.FAILURE, "No cell0 is mapped. Run the 'nova-manage cell_v2 map_cell0' command.")
     if len(known) < 2:
         return Result(Code.FAILURE, "No cell for hosts is there. Run the 'nova-manage cell_v2 create_cell' command.")
-    return _FINE
+    return FINE
 
 
 def _placement(compute: Any) -> Result:
@@ -37,7 +34,7 @@ def _placement(compute: Any) -> Result:
     if tuple(map(int, newest.split("."))) < _NEEDED:
         needed = ".".join(map(str, _NEEDED))
         return Result(Code.FAILURE, f"Placement API version {needed} needed, you have {newest}.")
-    return _FINE
+    return FINE
 
 
 def _providers(compute: Any) -> Result:
@@ -53,7 +50,7 @@ def _providers(compute: Any) -> Result:
     known = {provider["uuid"] for provider in answer.json()["resource_providers"]}
     missing = [node for node in nodes if node not in known]
     if not missing:
-        return _FINE
+        return FINE
     return Result(
         Code.WARNING,
         f"There are {len(missing)} compute nodes without a resource provider of {len(nodes)}; they get one when their "
@@ -62,17 +59,10 @@ def _providers(compute: Any) -> Result:
 
 
 def _policy_file(compute: Any) -> Result:
-    directory = compute.env.paths.config / "nova"
-    if not str(compute.conf.oslo_policy.policy_file).endswith(".json") and not (directory / "policy.json").exists():
-        return _FINE
-    return Result(
-        Code.FAILURE,
-        "Your policy file is JSON-formatted which is not supported. You need to switch to YAML-formatted file: use the "
-        "oslopolicy-convert-json-to-yaml tool.",
-    )
+    return checks.policy_file(compute, "nova")
 
 
-_CHECKS = (
+_CHECKS: tuple[Check, ...] = (
     ("Cells v2", _cells),
     ("Placement API", _placement),
     ("Resource Providers", _providers),
@@ -80,24 +70,8 @@ _CHECKS = (
 )
 
 
-def check(given: argparse.Namespace) -> int:
-    """The worst of what the checks found."""
-    with compute_service(given) as compute:
-        return report([(name, run(compute)) for name, run in _CHECKS])
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="nova-status", description="Check Compute before an upgrade.")
-    add_options(parser, "nova.conf")
-    upgrade = parser.add_subparsers(required=True, metavar="GROUP").add_parser("upgrade", help="upgrade commands")
-    upgrade.add_subparsers(required=True, metavar="COMMAND").add_parser("check", help="check readiness")
-    given = parser.parse_args(arguments)
-    try:
-        code = check(given)
-    except Refused as error:
-        print(f"nova-status: {error}", file=sys.stderr)
-        code = 255
-    sys.exit(code)
+    checks.main("nova-status", "Compute", "nova.conf", compute_service, _CHECKS, arguments)
 
 
 if __name__ == "__main__":
