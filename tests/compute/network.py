@@ -98,6 +98,8 @@ class Network:
         resp.media = {"port": self.ports[identifier]}
 
     def on_put_port(self, req: falcon.Request, resp: falcon.Response, identifier: str) -> None:
+        if identifier not in self.ports:
+            raise falcon.HTTPNotFound
         values = req.media["port"]
         if "fixed_ips" in values:
             values["fixed_ips"] = [ip if "ip_address" in ip else self.address() for ip in values["fixed_ips"]]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cumulet.compute.clients import network
 from cumulet.compute.domain import tasks
 from tests.compute.support import Cloud
 
@@ -101,6 +102,16 @@ def test_a_stopped_server_stays_stopped_through_a_migration(pair: Cloud) -> None
     pair.until(lambda: pair.show(server["id"])["status"] == "SHUTOFF")
     _require_at(pair, server["id"], _other(source))
     assert pair.hosts[_other(source)].guests() == {server["id"]: 4}
+
+
+def test_a_port_that_goes_while_its_server_moves_is_no_failure(pair: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was made for an interface that is then refused, for example."""
+    server = pair.active(flavorRef=pair.flavor(ram=128))
+    seen = network.ports_of
+    gone = {"id": "99999999-9999-4999-8999-999999999999", "binding:host_id": ""}
+    monkeypatch.setattr(network, "ports_of", lambda session, server_id: [gone, *seen(session, server_id)])
+    pair.act(server["id"], "resize", {"flavorRef": pair.flavor(ram=256)})
+    assert pair.settled(server["id"])["status"] == "VERIFY_RESIZE", pair.show(server["id"]).get("fault")
 
 
 @pytest.mark.parametrize("method", ["send", "receive"])

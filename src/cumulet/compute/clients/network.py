@@ -41,12 +41,16 @@ def update_port(session: Session, port_id: str, values: dict[str, Any]) -> Port:
     return port
 
 
-def release_port(session: Session, port_id: str) -> None:
-    """Let go of a port that was there before its server; one that is gone is right too."""
-    values = {"device_id": "", "device_owner": "", "binding:host_id": ""}
+def bind_port(session: Session, port_id: str, values: dict[str, Any]) -> None:
+    """Change a port of a server's; one that is gone, by its user or with a wish that was refused, is right too."""
     answer = ask(session, "PUT", "network", f"/v2.0/ports/{quote(port_id, safe='')}", json={"port": values})
     if answer.status != 404:
         content(answer, "network")
+
+
+def release_port(session: Session, port_id: str) -> None:
+    """Let go of a port that was there before its server; one that is gone is right too."""
+    bind_port(session, port_id, {"device_id": "", "device_owner": "", "binding:host_id": ""})
 
 
 def delete_port(session: Session, port_id: str) -> None:

@@ -82,7 +82,7 @@ def bind(compute: Compute, job: Job, row: Row[Any], host: str, zone: str | None 
         values = {"binding:host_id": host}
         if zone is not None:
             values["device_owner"] = f"{network.OWNER}{zone}"
-        network.update_port(compute.session, port["id"], values)
+        network.bind_port(compute.session, port["id"], values)
 
 
 def disconnect(compute: Compute, job: Job, row: Row[Any], kept: set[str]) -> None:
