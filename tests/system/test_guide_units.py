@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 from pathlib import Path
 
 from cumulet import services
+from tests.system.cloud import Cloud, request
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "guides.md").read_text()
@@ -39,3 +41,13 @@ def test_nothing_is_left_of_them(tmp_path: Path) -> None:
     theirs.write_text("[Service]\n")
     assert set(prepare(tmp_path, "--remove")) == {"mine"}
     assert list((tmp_path / "usr/local/bin").iterdir()) == []
+
+
+def test_a_cloud_that_was_started_without_units_goes_on_making_users(own_cloud: Cloud) -> None:
+    own_cloud.up()
+    own_cloud.up("--by-hand", "identity,image")
+    kept = json.loads((own_cloud.directory / "settings.json").read_text())
+    assert kept["services"] == ["identity", "image"] and kept["by_hand"] is False
+    answer = request("GET", f"{own_cloud.url()}/v3/users?name=glance", token=own_cloud.login())
+    assert len(json.loads(answer.data)["users"]) == 1
+    assert "already running" in own_cloud.up("--by-hand", "image")
