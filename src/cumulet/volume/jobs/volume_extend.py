@@ -35,9 +35,7 @@ def extend(job: Job, volume: Volume) -> None:
     if done.get("online"):  # Compute asks what size it has now
         _tell_guests(volume, row)
     with volume.db.write() as connection:
-        now = volumes.load_any(connection, row.id, lock=True)
-        if now is not None and now.generation == job.payload["generation"]:
-            volumes.change(connection, row.id, volume.now(), status=job.payload["previous"])
+        ending.back(volume, connection, job)
         job.complete(connection)
 
 
