@@ -146,6 +146,21 @@ def test_a_resize_gives_processors_of_its_own_and_takes_them_away(cloud: Cloud) 
         assert pins == ([{"0": 2, "1": 3}] if own else [])
 
 
+def test_a_live_migration_takes_processors_of_the_other_host(cloud: Cloud) -> None:
+    for name, own in (("node1", "2-3"), ("node2", "0-1")):
+        host(cloud, name, vcpus=4, dedicated=own)
+    cloud.start_engine()
+    server = cloud.active(flavorRef=flavor(cloud, PINNED, vcpus=2))
+    pins = {"node1": {"0": 2, "1": 3}, "node2": {"0": 0, "1": 1}}
+    came_to = str(server["OS-EXT-SRV-ATTR:host"])
+    assert topology(cloud, server["id"])["nodes"][0]["cpu_pinning"] == pins.pop(came_to)
+    cloud.act(server["id"], "os-migrateLive", {"host": None, "block_migration": "auto"}, "admin")
+    cloud.until(lambda: cloud.settled(server["id"])["OS-EXT-SRV-ATTR:host"] != came_to)
+    (there,) = pins.values()
+    assert topology(cloud, server["id"])["nodes"][0]["cpu_pinning"] == there
+    assert held(cloud, server["id"])["PCPU"] == 2
+
+
 def test_what_is_still_held_stays_when_a_host_sets_all_its_processors_aside(cloud: Cloud) -> None:
     driver = host(cloud, "node1", vcpus=4)
     cloud.start_engine()

@@ -18,10 +18,10 @@ Occupied = Sequence[tuple[Wish, list[Placed]]]
 
 def cells(config: HostConfig, occupied: Occupied = (), *, system: Path = SYSTEM) -> list[HostCell]:
     """What is left beside these guests. Raises ValueError for processors in nova.conf that are no numbers."""
-    found = [_cell(path, config, system) for path in _nodes(system)]
+    found = [_cell(path, config, system) for path in nodes(system)]
     for wish, placed in occupied:
         take(found, wish, placed)
-    for cell, path in zip(found, _nodes(system), strict=True):
+    for cell, path in zip(found, nodes(system), strict=True):
         for size in cell.pages:  # others than guests use some, too
             cell.pages[size] = min(cell.pages[size], _read(_pages(path, size) / "free_hugepages"))
     return found
@@ -39,7 +39,7 @@ def dedicated(config: HostConfig) -> set[int]:
     return numbers(config.dedicated_processors) & os.sched_getaffinity(0)
 
 
-def _nodes(system: Path) -> list[Path]:
+def nodes(system: Path = SYSTEM) -> list[Path]:
     """One for the whole host, where the kernel knows of none."""
     found = sorted((system / "node").glob("node[0-9]*"), key=_number)
     return found or [system / "node" / "node0"]

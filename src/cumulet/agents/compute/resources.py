@@ -73,7 +73,7 @@ def cpu() -> dict[str, Any]:
         "model": first("model name"),
         "vendor": first("vendor_id"),
         "features": sorted(first("flags").split()),
-        "topology": {"cells": 1, "sockets": packages, "cores": cores, "threads": threads},
+        "topology": {"cells": len(host_topology.nodes()), "sockets": packages, "cores": cores, "threads": threads},
     }
 
 
