@@ -47,6 +47,15 @@ def test_a_locked_server_is_left_alone_by_its_owner(running: Cloud) -> None:
     running.act(server_id, "os-stop")
 
 
+def test_a_locked_server_is_copied_all_the_same(running: Cloud) -> None:
+    server_id = running.active()["id"]
+    running.act(server_id, "lock", token="admin")
+    running.act(server_id, "createImage", {"name": "copy"})
+    running.settled(server_id)
+    running.act(server_id, "createBackup", {"name": "backup", "backup_type": "daily", "rotation": 1})
+    running.settled(server_id)
+
+
 def test_what_an_administrator_locked_only_one_unlocks(running: Cloud) -> None:
     server_id = running.active()["id"]
     running.act(server_id, "lock", token="admin")

@@ -19,6 +19,7 @@ class Task(NamedTuple):
     """One kind of wish: its name in history, the job that fulfils it, and the states before and while.
 
     `verb` is what refusals call it. `launched`: only for a server that was active once.
+    `locked`: also while the server is locked, as what only copies it.
     """
 
     action: str
@@ -29,6 +30,7 @@ class Task(NamedTuple):
     launched: bool = True
     idle: bool = True
     deadline_s: float = 300.0
+    locked: bool = False
 
 
 REBUILD: Final = Task("rebuild", "server.rebuild", "rebuilding", ("active", "stopped", "error"), "rebuild")
@@ -38,9 +40,9 @@ RESCUE: Final = Task("rescue", "server.rescue", "rescuing", ("active", "stopped"
 UNRESCUE: Final = Task("unrescue", "server.unrescue", "unrescuing", ("rescued",), "unrescue")
 _COPIED: Final = ("active", "stopped", "paused", "suspended")
 SNAPSHOT: Final = Task(
-    "createImage", "server.snapshot", "image_snapshot_pending", _COPIED, "createImage", deadline_s=3600.0
+    "createImage", "server.snapshot", "image_snapshot_pending", _COPIED, "createImage", deadline_s=3600.0, locked=True
 )
-BACKUP: Final = Task("createBackup", "server.snapshot", "image_backup", _COPIED, "createBackup", deadline_s=3600.0)
+BACKUP: Final = SNAPSHOT._replace(action="createBackup", task_state="image_backup", verb="createBackup")
 SHELVE: Final = Task("shelve", "server.shelve", "shelving", _COPIED, "shelve", deadline_s=3600.0)
 OFFLOAD: Final = Task("shelveOffload", "server.offload", "shelving_offloading", ("shelved",), "shelveOffload")
 UNSHELVE: Final = Task("unshelve", "server.unshelve", "unshelving", ("shelved", "shelved_offloaded"), "unshelve")
@@ -79,8 +81,7 @@ def request(
     """
     with compute.db.write() as connection:
         row = servers.load(connection, server_id, lock=True)
-        server_states.require_unlocked(row, admin=ctx.is_admin)
-        require(row, task)
+        require_allowed(row, task, ctx)
         more = {} if prepare is None else prepare(connection, row)
         action_id = servers.begin(compute, connection, ctx, server_id, task.action)
         generation = row.generation + 1
@@ -95,7 +96,8 @@ def request(
 
 def require_allowed(row: Row[Any], task: Task, ctx: Context) -> None:
     """What `request` asks of the server, to be known before something is done elsewhere."""
-    server_states.require_unlocked(row, admin=ctx.is_admin)
+    if not task.locked:
+        server_states.require_unlocked(row, admin=ctx.is_admin)
     require(row, task)
 
 
