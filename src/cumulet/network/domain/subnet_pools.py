@@ -18,6 +18,7 @@ from cumulet.network.service import Network
 from cumulet.network.tables import subnet_pools, subnets
 
 Prefix = IPv4Network | IPv6Network
+# A pool's prefixes are of one version, which the types of `ipaddress` cannot say: hence the ignores below.
 _MINIMUM: Final = {4: 8, 6: 64}
 _MAXIMUM: Final = {4: 32, 6: 128}
 _LENGTHS: Final = ("default_prefixlen", "min_prefixlen", "max_prefixlen")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -60,8 +61,9 @@ def conditions(ctx: Context, wanted: Wanted, *, everyone: bool) -> list[Conditio
 
 
 def find(connection: Connection, where: list[Condition], wanted: Wanted) -> list[Row[Any]]:
-    unknown = lambda marker: not_found("GroupSnapshot", marker)  # noqa: E731
-    return listing.page(connection, group_snapshots, where, wanted, sorts=SORTS, unknown_marker=unknown)
+    return listing.page(
+        connection, group_snapshots, where, wanted, sorts=SORTS, unknown_marker=partial(not_found, "GroupSnapshot")
+    )
 
 
 def members(connection: Connection, snapshot_id: str, *, lock: bool = False) -> list[Row[Any]]:

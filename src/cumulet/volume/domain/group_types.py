@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -83,8 +84,9 @@ def find(connection: Connection, ctx: Context, wanted: Wanted, *, public: bool |
         where.append(group_types.c.is_public.is_(True))
     elif public is not None:
         where.append(group_types.c.is_public.is_(public))
-    unknown = lambda marker: not_found("Group type", marker)  # noqa: E731
-    return listing.page(connection, group_types, where, wanted, sorts=SORTS, unknown_marker=unknown)
+    return listing.page(
+        connection, group_types, where, wanted, sorts=SORTS, unknown_marker=partial(not_found, "Group type")
+    )
 
 
 def create(volume: Volume, values: dict[str, Any]) -> Row[Any]:

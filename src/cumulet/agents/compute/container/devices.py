@@ -122,7 +122,9 @@ def hide(directory: Path, record: Record, drive: Drive) -> None:
     init = processes.init_of(directory)
     if init is not None:
         command = [sys.executable, "-S", "-m", _UNMOUNT, str(init), f"{loops.MAJOR}:{number}"]
-        subprocess.run(command, env=processes.environment(), check=False, timeout=_RELEASE_S)  # noqa: S603
+        subprocess.run(  # noqa: S603 - a list of arguments, no shell
+            command, env=processes.environment(), check=False, timeout=_RELEASE_S
+        )
 
 
 def _node(directory: Path, drive: Drive) -> Path:

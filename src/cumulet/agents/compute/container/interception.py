@@ -218,6 +218,8 @@ def _attributes(flags: int) -> int:
 def repair(device: str) -> None:
     """Put right what a crash left, outside the kernel. Raises OSError (EUCLEAN) when that needs somebody to decide."""
     command = ["prlimit", f"--cpu={_CHECK_S}", "e2fsck", "-p", device]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603
+    done = subprocess.run(  # noqa: S603 - a list of arguments, no shell
+        command, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
     if done.returncode & 4:
         raise OSError(errno.EUCLEAN, f"the file system of {device} needs e2fsck")

@@ -196,7 +196,7 @@ def _inner(wanted: dict[str, Any], console: Console) -> NoReturn:
         os.closerange(3, 1024)
         os.chdir("/")
         environment = {"container": "cumulet", "PATH": "/bin:/sbin:/usr/bin:/usr/sbin", "TERM": "vt100", "HOME": "/"}
-        os.execve("/sbin/init", ["/sbin/init"], environment)  # noqa: S606
+        os.execve("/sbin/init", ["/sbin/init"], environment)  # noqa: S606 - no shell is wanted
     except BaseException as error:  # noqa: BLE001 - a child must never return
         os.write(2, f"the container's init could not be started: {error}\n".encode())
     os._exit(1)
