@@ -26,6 +26,11 @@ LATEST = "placement 1.39"
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
+def uuid(number: int) -> str:
+    """An id that reads like its number."""
+    return f"00000000-0000-0000-0000-{number:012d}"
+
+
 class KnownCallers(Environment):
     """An environment that knows tokens by heart."""
 

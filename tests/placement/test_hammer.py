@@ -12,16 +12,12 @@ from pathlib import Path
 import pytest
 
 from cumulet.placement.service import Placement
-from tests.placement.support import Api, make_placement
+from tests.placement.support import Api, make_placement, uuid
 
 WRITERS = 32
 PROVIDERS = 10
 CAPACITY = {"VCPU": 24, "MEMORY_MB": 4096}
 ROUNDS = int(os.environ.get("CUMULET_HAMMER_ROUNDS", "12"))
-
-
-def uuid(number: int) -> str:
-    return f"00000000-0000-0000-0000-{number:012d}"
 
 
 def run_together(work: Callable[[int], None]) -> None:

@@ -12,7 +12,7 @@ from cumulet.kernel.environment import Environment
 from cumulet.kernel.settings import Settings
 from cumulet.placement import app
 from cumulet.placement.service import Placement
-from tests.placement.support import Api, make_placement
+from tests.placement.support import Api, make_placement, uuid
 from tests.support import Client
 
 GUIDE = """
@@ -36,10 +36,6 @@ connection = {connection}
 [profiler]
 """
 CANDIDATES = "/allocation_candidates?resources=VCPU:1"
-
-
-def uuid(number: int) -> str:
-    return f"00000000-0000-0000-0000-{number:012d}"
 
 
 def with_conf(state: Path, text: str) -> Placement:

@@ -6,13 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.placement.support import Api
+from tests.placement.support import Api, uuid
 
 PATH = "/resource_provider_batches"
-
-
-def uuid(number: int) -> str:
-    return f"00000000-0000-0000-0000-{number:012d}"
 
 
 def a_host(number: int, **rest: Any) -> dict[str, Any]:

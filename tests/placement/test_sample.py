@@ -11,13 +11,9 @@ from cumulet.kernel.client import Response
 from cumulet.placement.domain.search import candidates
 from cumulet.placement.domain.search.request import Group, Policy, Search
 from cumulet.placement.domain.snapshot.model import Provider, Snapshot, Stock
-from tests.placement.support import Api
+from tests.placement.support import Api, uuid
 
 PATH = "/allocation_candidates?resources=VCPU:1"
-
-
-def uuid(number: int) -> str:
-    return f"00000000-0000-0000-0000-{number:012d}"
 
 
 def hosts(count: int, full: frozenset[int] = frozenset()) -> Snapshot:

@@ -14,16 +14,13 @@ from cumulet.placement.domain.snapshot.model import Provider, Snapshot, Stock
 from tests.placement import search_model
 from tests.placement.model import Consumer, Inventory, Model
 from tests.placement.model import Provider as ModelProvider
+from tests.placement.support import uuid
 
 CLASSES = ("VCPU", "DISK_GB", "NET")
 TRAITS = ("A", "B", search_model.SHARING)
 AGGREGATES = ("agg1", "agg2")
 SUFFIXES = ("1", "_B", "_C")
 DEFAULT = Policy()
-
-
-def uuid(number: int) -> str:
-    return f"00000000-0000-0000-0000-{number:012d}"
 
 
 @st.composite

@@ -6,13 +6,9 @@ import random
 import threading
 
 from cumulet.placement.service import Placement
-from tests.placement.support import Api
+from tests.placement.support import Api, uuid
 
 ROOTS, THREADS, ROUNDS = 3, 8, 15
-
-
-def uuid(number: int) -> str:
-    return f"00000000-0000-0000-0000-{number:012d}"
 
 
 def test_moves_and_births_at_once(placement: Placement) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from cumulet.cli import placement_manage, placement_status
 from cumulet.placement import tables
 from cumulet.placement.service import Placement
-from tests.placement.support import Api, make_placement
+from tests.placement.support import Api, make_placement, uuid
 
 FINE = """\
 +-------------------------------------------+
@@ -29,10 +29,6 @@ FINE = """\
 | Details: None                             |
 +-------------------------------------------+
 """
-
-
-def uuid(number: int) -> str:
-    return f"00000000-0000-0000-0000-{number:012d}"
 
 
 def manage(state: Path, *words: str) -> int:
