@@ -65,7 +65,9 @@ def test_a_port_that_was_there_stays(running: Cloud) -> None:
     running.until(lambda: port["id"] in running.hosts["node1"].ports())
     assert attach(running, server["id"], {"port_id": port["id"]}).status == 409
     detach(running, server["id"], port["id"])
-    running.until(lambda: running.network.ports[port["id"]]["device_id"] == "")
+    shown = f"/v2.1/servers/{server['id']}/os-interface/{port['id']}"
+    running.until(lambda: running.call("GET", shown).status == 404)  # Network is told before
+    assert running.network.ports[port["id"]]["device_id"] == ""
     assert port["id"] not in running.hosts["node1"].ports()
     assert attach(running, server["id"], {"port_id": port["id"]}).status == 200
     running.json("DELETE", f"/v2.1/servers/{server['id']}", status=204)
