@@ -208,7 +208,9 @@ def test_a_flavor_says_what_cards_may_send_and_get() -> None:
 
 
 def test_each_way_of_a_card_has_a_limit_of_its_own() -> None:
-    table = card_limits.build("cards", [a_record(inbound_average="1000", outbound_average="500"), a_record()])
+    records = [a_record(inbound_average="1000", outbound_average="500"), a_record()]
+    assert card_limits.build("cards", records, ["tapanother"]).objects == {}
+    table = card_limits.build("cards", records, [TAP])
     assert {way: set(one.elements) for way, one in table.sets.items()} == {"outbound": {TAP}, "inbound": {TAP}}
     rates = {name.split("_")[0]: attributes["rate"] for (_, name), attributes in table.objects.items()}
     assert rates == {"inbound": 1_000_000, "outbound": 500_000}  # bytes a second
@@ -231,12 +233,16 @@ def test_the_kernel_takes_them_and_nothing_stays(tmp_path: Path) -> None:
         folders.save(record)
         kernel = Kernel(name)
         for _ in range(2):
-            host.hold_cards(record)
+            host.plug(record)
         maps = [entry["map"] for entry in kernel.list_table("bridge", "cumulet_x_1_cards") if "map" in entry]
         assert {one["name"]: [each[0] for each in one.get("elem", [])] for one in maps} == {
             "inbound": [TAP], "outbound": [],
         }  # fmt: skip
-        host.hold_cards(record, gone=True)
+        host.hold_cards(record, gone=True)  # before it has another flavor
+        assert kernel.tables() == set()
+        host.hold_cards(record)
+        assert kernel.tables() == {("bridge", "cumulet_x_1_cards")}
+        host.unplug(record)  # its record stays, as when the host is left
         assert kernel.tables() == set()
         kernel.close()
     finally:

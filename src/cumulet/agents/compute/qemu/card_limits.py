@@ -7,13 +7,15 @@ this agent's own: Network's QoS policies hold beside it. Source: Nova's extra sp
 from __future__ import annotations
 
 import re
+import socket
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from cumulet.agents.compute import taps
 from cumulet.agents.compute.config import HostConfig
 from cumulet.agents.compute.folders import Record
+from cumulet.agents.network import netns
 from cumulet.agents.network.nft import expressions as e
 from cumulet.agents.network.nft.kernel import Kernel, KernelTable
 from cumulet.agents.network.nft.model import Chain, Hook, Key, NftSet, SetSpec, Table, Value
@@ -44,9 +46,13 @@ def of_flavor(flavor: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
 
 
 def apply(config: HostConfig, records: Iterable[Record]) -> None:
-    """Hold the cards of these guests to it, and no others. Raises NftError where the kernel does not take it."""
-    wanted = build(re.sub(r"[^a-z0-9_]", "_", f"cumulet_{config.prefix.lower()}_cards"), records)
+    """Hold the cards of these guests that have their taps to it, and no others. Raises NftError where the kernel does
+    not take it."""
+    name = re.sub(r"[^a-z0-9_]", "_", f"cumulet_{config.prefix.lower()}_cards")
     with _applying:
+        with netns.inside(config.host_namespace):
+            there = {device for _, device in socket.if_nameindex()}
+        wanted = build(name, records, there)
         kernel = Kernel(config.host_namespace)
         try:
             table = KernelTable(kernel, "bridge", wanted.name)
@@ -58,13 +64,12 @@ def apply(config: HostConfig, records: Iterable[Record]) -> None:
             kernel.close()
 
 
-def build(name: str, records: Iterable[Record]) -> Table:
+def build(name: str, records: Iterable[Record], there: Collection[str]) -> Table:
     objects: dict[tuple[str, str], dict[str, object]] = {}
     elements: dict[str, dict[Key, Value]] = {way: {} for way in _WAYS}
     for record in records:
         for way, (kbps, burst_kbits) in of_flavor(record.guest.flavor).items():
-            for card in record.cards:
-                device = taps.name_of(card.port_id)
+            for device in {taps.name_of(card.port_id) for card in record.cards} & set(there):
                 limit, attributes = limit_object(f"{way}_{device}", kbps=kbps, burst_kbits=burst_kbits)
                 objects["limit", limit] = attributes
                 elements[way][device] = limit

@@ -28,7 +28,7 @@ class Host:
         """Once it is not there any more: nothing of it is left outside of its directory."""
         for card in record.cards:
             taps.remove(self.config.host_namespace, card.port_id)
-        self.hold_cards(record, gone=True)
+        self.hold_cards(record)
         cgroups.remove(record.id)
 
     def hold_cards(self, record: Record, *, gone: bool = False) -> None:
