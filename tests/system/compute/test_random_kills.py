@@ -25,7 +25,7 @@ from tests.system.compute.asking import COMPUTE, Api, Things, User
 from tests.system.compute.grounds import SERVICES, Killer, Server, configured, more_hosts
 
 log = logging.getLogger(__name__)
-_OPERATIONS = int(os.environ.get("CUMULET_TEST_KILL_OPERATIONS", "24"))
+_OPERATIONS = int(os.environ.get("CUMULET_TEST_KILL_OPERATIONS", "12"))
 _SEEDS = [int(one) for one in os.environ.get("CUMULET_TEST_SEEDS", "1").split(",")]
 _USERS = 3
 _ROUND = 60  # wishes that are taken until all has to agree
