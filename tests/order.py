@@ -39,6 +39,7 @@ SECONDS = {
     "tests/placement/test_state_machine.py": 80,
     "tests/compute/test_random_work.py": 80,
     "tests/placement/test_search.py": 60,
+    "tests/agents/volume/test_rbd_kills.py": 60,
     "tests/system/network/test_resilience.py": 75,
     "tests/kernel/test_migrate.py": 70,
     "tests/image/test_imports.py": 70,
@@ -56,6 +57,8 @@ SECONDS = {
     "tests/system/test_simulate.py": 40,
     "tests/system/test_archive.py": 40,
     "tests/system/test_benchmarks.py": 30,
+    "tests/agents/volume/test_encryption.py": 35,
+    "tests/agents/volume/test_exports.py": 35,
     "tests/system/network/test_joining.py": 30,
     "tests/system/network/test_leaving.py": 30,
 }
