@@ -24,7 +24,7 @@ import pytest
 from cumulet.agents.volume.rbd.options import RbdOptions
 from cumulet.agents.volume.rbd.tools import rbd_is_missing
 from cumulet.agents.volume.transfer import short_folder
-from tests.agents.volume.backends import free_port
+from tests.daemons import free_port
 
 POOL: Final = "volumes"
 USER: Final = "cinder"

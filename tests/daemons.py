@@ -26,6 +26,7 @@ _GUARD = Path(__file__).with_name("guard.py")
 
 
 def free_port() -> int:
+    """A TCP port on loopback that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

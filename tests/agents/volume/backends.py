@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from cumulet.agents.volume.file.options import FileOptions
 from cumulet.agents.volume.protocols import BlockDevice, Connector, VolumeDriver
 from cumulet.agents.volume.transfer import short_folder
 from cumulet.simulator.volume import SimulatedVolumes
+from tests.daemons import free_port
 
 GIB = 1 << 30
 HERE = Connector(host="node1")
@@ -57,12 +57,6 @@ def raw(folder: Path) -> VolumeDriver:
 
 
 BACKENDS: dict[str, Make] = {"simulated": simulated, "qcow2": qcow2, "raw": raw}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def pattern(seed: str, length: int = 1 << 16) -> bytes:

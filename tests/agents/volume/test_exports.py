@@ -30,12 +30,12 @@ from tests.agents.volume.backends import (
     GIB,
     HERE,
     file_options,
-    free_port,
     pattern,
     read,
     serving_folder,
     write,
 )
+from tests.daemons import free_port
 
 pytestmark = pytest.mark.skipif(
     shutil.which("qemu-storage-daemon") is None, reason="qemu-storage-daemon is not installed here"

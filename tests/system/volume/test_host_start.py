@@ -27,8 +27,9 @@ from cumulet.agents.volume.file.driver import FileDriver
 from cumulet.agents.volume.protocols import Connector, Volume
 from cumulet.agents.volume.transfer import short_folder
 from tests.agents.compute.support import a_guest, until
-from tests.agents.volume.backends import ELSEWHERE, HERE, file_options, free_port
+from tests.agents.volume.backends import ELSEWHERE, HERE, file_options
 from tests.agents.volume.killing import Counted, killed_before
+from tests.daemons import free_port
 
 pytestmark = pytest.mark.skipif(
     shutil.which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is not installed here"
