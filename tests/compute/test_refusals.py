@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cumulet.compute.projects import Projects
 from tests.compute.images import IMAGE_ID
 from tests.compute.support import NETWORK_ID, Cloud
 
@@ -125,7 +126,17 @@ def test_extra_specs_that_fit_and_those_of_an_operator_are_taken(cloud: Cloud) -
     assert cloud.json("POST", path, "admin", json={"extra_specs": specs}) == {"extra_specs": specs}
     assert cloud.json("POST", path, "admin", json={"extra_specs": {"number": 1}}) == {"extra_specs": {"number": 1}}
     assert cloud.json("GET", path, "admin") == {"extra_specs": specs | {"number": "1"}}
-    refusal(cloud, "POST", path.removeprefix("/v2.1"), json={"extra_specs": {}})
+    assert cloud.json("POST", path, "admin", json={"extra_specs": {}}) == {"extra_specs": {}}
+
+
+def test_access_to_a_public_flavor_is_given_before_2_7_only(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Projects, "require", lambda projects, project_id: None)  # there is no Identity here
+    action = f"/flavors/{cloud.flavor()}/action"
+    give, take = ({f"{verb}TenantAccess": {"tenant": "project"}} for verb in ("add", "remove"))
+    assert refusal(cloud, "POST", action, json=give, version="2.7", status=409).startswith("Can not add access")
+    assert refusal(cloud, "POST", action, json=take, status=404).startswith("Flavor access not found for ")
+    assert cloud.json("POST", f"/v2.1{action}", "admin", json=give, version="2.6")["flavor_access"]
+    assert cloud.json("POST", f"/v2.1{action}", "admin", json=take)["flavor_access"] == []
 
 
 def test_services_are_changed_by_actions_up_to_2_52(running: Cloud) -> None:
@@ -251,6 +262,14 @@ def test_a_query_that_nothing_reads_is_refused_since(cloud: Cloud, path: str, si
     assert said == "Additional properties are not allowed ('nonsense' was unexpected)"
     before = f"2.{int(since[2:]) - 1}"
     assert cloud.call("GET", f"/v2.1{path}?nonsense=1", "admin", version=before).status in (200, 404)
+
+
+def test_some_that_read_no_query_take_any(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Projects, "require", lambda projects, project_id: None)  # there is no Identity here
+    cloud.json("GET", "/v2.1/os-quota-sets/project/defaults?nonsense=1", "admin")
+    server = f"/v2.1/servers/{cloud.boot()['id']}"
+    assert cloud.json("GET", f"{server}/tags?nonsense=1", "member") == {"tags": []}
+    refusal(cloud, "GET", f"{server.removeprefix('/v2.1')}/os-volume_attachments/x?y=1", "member", status=404)
 
 
 @pytest.mark.parametrize(

@@ -98,11 +98,11 @@ def projects_of(connection: Connection, flavor_id: str) -> list[str]:
     return list(connection.execute(query.order_by(flavor_projects.c.project_id)).scalars())
 
 
-def give(compute: Compute, flavor_id: str, project_id: str) -> list[str]:
-    """Let a project use a private flavor. Raises Conflict for a public one or a second time."""
+def give(compute: Compute, flavor_id: str, project_id: str, *, public: bool = False) -> list[str]:
+    """Let a project use a private flavor. Raises Conflict the second time, and for a public one unless it may be."""
     with compute.db.write() as connection:
         row = load(connection, flavor_id, lock=True)
-        if row.is_public:
+        if row.is_public and not public:
             raise Conflict("Can not add access to a public flavor.")
         if not insert_if_absent(connection, flavor_projects, {"flavor_id": flavor_id, "project_id": project_id}):
             raise Conflict(f"Flavor access already exists for flavor {flavor_id} and project {project_id} combination.")
@@ -110,11 +110,9 @@ def give(compute: Compute, flavor_id: str, project_id: str) -> list[str]:
 
 
 def take(compute: Compute, flavor_id: str, project_id: str) -> list[str]:
-    """Raises NotFound when the project had no access, Conflict for a public flavor."""
+    """Raises NotFound when the project had no access, as to a public flavor, which needs none."""
     with compute.db.write() as connection:
-        row = load(connection, flavor_id, lock=True)
-        if row.is_public:
-            raise Conflict("Can not remove access from a public flavor.")
+        load(connection, flavor_id, lock=True)
         mine = sa.and_(flavor_projects.c.flavor_id == flavor_id, flavor_projects.c.project_id == project_id)
         if connection.execute(sa.delete(flavor_projects).where(mine)).rowcount == 0:
             raise NotFound(f"Flavor access not found for {flavor_id} / {project_id} combination.")

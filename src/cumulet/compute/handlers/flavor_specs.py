@@ -12,6 +12,7 @@ from cumulet.kernel.errors import BadRequest, NotFound
 from cumulet.kernel.http import Call, Reply
 
 _VALIDATED_SINCE: Final = (2, 86)
+_PRIVATE_ONLY_SINCE: Final = (2, 7)
 
 
 def _may(call: Call[Compute], rule: str) -> None:
@@ -35,8 +36,6 @@ def spec(call: Call[Compute], flavor_id: str, key: str) -> Reply:
 
 def create_specs(call: Call[Compute], flavor_id: str) -> Reply:
     given = read(call, SpecsBody).extra_specs
-    if not given:
-        raise BadRequest("Invalid input for field/attribute extra_specs. Value: {}. {} should be non-empty")
     _may(call, "os-flavor-extra-specs:create")
     return _set(call, flavor_id, given, {"extra_specs": given})
 
@@ -79,9 +78,12 @@ def _access(flavor_id: str, projects: list[str]) -> Reply:
 
 def act(call: Call[Compute], flavor_id: str) -> Reply:
     """addTenantAccess and removeTenantAccess."""
-    changes = {"addTenantAccess": flavors.give, "removeTenantAccess": flavors.take}
-    name, given = action(call, changes)
+    name, given = action(call, {"addTenantAccess": 1, "removeTenantAccess": 1})
     project_id = convert(given, Tenant).tenant
-    _may(call, f"os-flavor-access:{'add' if name == 'addTenantAccess' else 'remove'}_tenant_access")
+    if name == "removeTenantAccess":  # of a project, too, that is there no more
+        _may(call, "os-flavor-access:remove_tenant_access")
+        return _access(flavor_id, flavors.take(call.service, flavor_id, project_id))
+    _may(call, "os-flavor-access:add_tenant_access")
     call.service.projects.require(project_id)
-    return _access(flavor_id, changes[name](call.service, flavor_id, project_id))
+    public = call.version < _PRIVATE_ONLY_SINCE
+    return _access(flavor_id, flavors.give(call.service, flavor_id, project_id, public=public))

@@ -22,6 +22,9 @@ _QUERIED: Final = frozenset(
         *("os-simple-tenant-usage", "os-simple-tenant-usage/{project_id}", "os-volumes_boot"),
         *("os-volumes_boot/detail", "servers", "servers/detail", "servers/{server_id}/os-instance-actions"),
         "servers/{server_id}/os-volume_attachments",
+        # These read none, but the original never looks at it.
+        *("os-quota-sets/{project_id}/defaults", "servers/{server_id}/os-volume_attachments/{volume_id}"),
+        *("servers/{server_id}/tags", "servers/{server_id}/tags/{tag}"),
     )
 )
 
