@@ -93,7 +93,7 @@ def test_down_ends_everything_and_up_resumes(own_cloud: Cloud) -> None:
 def test_two_ups_at_once_start_one_cloud(own_cloud: Cloud) -> None:
     command = own_cloud.command("up", "--detach", "--port-offset", str(own_cloud.offset), *own_cloud.options)
     both = [subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE) for _ in range(2)]
-    said = [program.communicate(timeout=60)[0].decode() for program in both]
+    said = [program.communicate(timeout=300)[0].decode() for program in both]
     assert [program.returncode for program in both] == [0, 0], said
     assert sum("is up after" in text for text in said) == 1
     assert sum("already running" in text for text in said) == 1
