@@ -24,12 +24,13 @@ class Identity:
         self.password = password
         self.tried: list[str] = []
         self.catalog: list[dict[str, Any]] = []
+        self.refusal = "401 Unauthorized"
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         body = json.loads(environ["wsgi.input"].read())
         self.tried.append(body["auth"]["identity"]["password"]["user"]["password"])
         fits = self.tried[-1] == self.password
-        start_response("201 Created" if fits else "401 Unauthorized", [("X-Subject-Token", "a-token")])
+        start_response("201 Created" if fits else self.refusal, [("X-Subject-Token", "a-token")])
         return [json.dumps({"token": {"catalog": self.catalog}}).encode()]
 
 
@@ -98,3 +99,11 @@ def test_where_neither_fits_it_is_told_where_the_password_belongs(tmp_path: Path
     with pytest.raises(Unreachable, match=r"\[keystone_authtoken\] of nova\.conf") as raised:
         env.service_session("nova").token()
     assert "NOVA_PASS" not in str(raised.value)
+
+
+def test_an_identity_without_its_database_is_no_wrong_password(tmp_path: Path) -> None:
+    env, identity = environment(tmp_path, "another")
+    identity.refusal = "503 Service Unavailable"
+    with pytest.raises(Unreachable, match="answered 503") as told:
+        env.service_session("nova").token()
+    assert "password" not in str(told.value)

@@ -176,11 +176,13 @@ class Session:
         if answer.status == 401 and self.other_password is not None:
             self.password, self.other_password = self.other_password, self.password
             answer = self._ask_token()
-        if answer.status != 201:
+        if answer.status == 401:
             raise Unreachable(
-                f"Identity refused the service user {self.user} with {answer.status}; its password belongs into "
-                f"[keystone_authtoken] of {self.user}.conf"
+                f"Identity refused the service user {self.user}; its password belongs into [keystone_authtoken] of "
+                f"{self.user}.conf"
             )
+        if answer.status != 201:
+            raise Unreachable(f"Identity answered {answer.status} when the service user {self.user} logged in")
         self._token = answer.headers["x-subject-token"]
         self._catalog = answer.json()["token"].get("catalog", [])
         self._logged_in_at = time.monotonic()
