@@ -50,6 +50,7 @@ def ask(connection: Any, statement: str, parameters: Any = None) -> Any:
 def test_the_machines_authorities_are_read_only_where_a_certificate_is_checked(url: str) -> None:
     parsed = make_url(url)
     options = {"host": parsed.host, "port": parsed.port, "user": parsed.username, "password": parsed.password}
+    # PyMySQL's types know no dictionary of options.
     plain = pymysql.connect(**options, defer_connect=True).ctx  # type: ignore[call-overload]
     one, two = (_Connection(**options, defer_connect=True).ctx for _ in range(2))
     assert one is two

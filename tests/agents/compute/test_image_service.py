@@ -64,6 +64,7 @@ def images(monkeypatch: pytest.MonkeyPatch) -> Iterator[Glance]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
+        # The login is one as far as it is used here, and what is made has the service's type.
         yield Glance(lambda: _Login(server.server_port))  # type: ignore[arg-type, return-value]
     finally:
         server.shutdown()
