@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cumulet.kernel.bus import Bus
+from cumulet.kernel.bus.amqp import AmqpBus
 
 
 class Carrier:
@@ -41,3 +42,12 @@ class Carrier:
             stop.set()
             thread.join(20)
             assert not thread.is_alive(), "the server did not stop"
+
+
+@contextlib.contextmanager
+def over_amqp(transport_url: str) -> Iterator[Carrier]:
+    carrier = Carrier("amqp", lambda: AmqpBus(transport_url))
+    try:
+        yield carrier
+    finally:
+        carrier.close()

@@ -16,7 +16,7 @@ from cumulet.kernel.bus import Call, HostUnreachable, make_bus
 from cumulet.kernel.bus.amqp import AmqpBus
 from tests.brokers import RabbitMq
 from tests.daemons import free_port
-from tests.kernel.bus_support import Carrier
+from tests.kernel.bus_support import Carrier, over_amqp
 from tests.kernel.jobs_support import eventually
 
 pytestmark = pytest.mark.rabbitmq
@@ -24,9 +24,8 @@ pytestmark = pytest.mark.rabbitmq
 
 @pytest.fixture
 def carrier(rabbitmq: RabbitMq) -> Iterator[Carrier]:
-    carrier = Carrier("amqp", lambda: AmqpBus(rabbitmq.transport_url))
-    yield carrier
-    carrier.close()
+    with over_amqp(rabbitmq.transport_url) as carrier:
+        yield carrier
 
 
 @pytest.fixture
@@ -115,11 +114,9 @@ def test_a_message_that_is_no_request_is_dropped(carrier: Carrier, rabbitmq: Rab
 def test_of_several_brokers_one_that_answers_is_taken(rabbitmq: RabbitMq, host: str) -> None:
     dead = f"cumulet:se%25cr%2Fet@127.0.0.1:{free_port()}"
     url = rabbitmq.transport_url.replace("rabbit://", f"rabbit://{dead},")
-    carrier = Carrier("amqp", lambda: AmqpBus(url))
-    with carrier.serving(host, {"echo": echo}):
+    with over_amqp(url) as carrier, carrier.serving(host, {"echo": echo}):
         for _ in range(3):
             assert carrier.another().call(host, "echo") == {}
-    carrier.close()
 
 
 def test_without_a_broker_a_call_ends_at_its_deadline_and_says_so(

@@ -14,10 +14,9 @@ from pathlib import Path
 import pytest
 
 from cumulet.kernel.bus import HostUnreachable
-from cumulet.kernel.bus.amqp import AmqpBus
 from cumulet.kernel.bus.amqp_signs import SILENT_S
 from tests.brokers import RabbitMq
-from tests.kernel.bus_support import Carrier
+from tests.kernel.bus_support import Carrier, over_amqp
 from tests.kernel.jobs_support import eventually
 
 pytestmark = pytest.mark.rabbitmq
@@ -41,9 +40,8 @@ AmqpBus(url).serve(host, {"build": build}, threading.Event())
 
 @pytest.fixture
 def carrier(rabbitmq: RabbitMq) -> Iterator[Carrier]:
-    carrier = Carrier("amqp", lambda: AmqpBus(rabbitmq.transport_url))
-    yield carrier
-    carrier.close()
+    with over_amqp(rabbitmq.transport_url) as carrier:
+        yield carrier
 
 
 @contextlib.contextmanager

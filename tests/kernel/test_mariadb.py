@@ -34,11 +34,14 @@ def url(database_servers: Servers) -> Iterator[str]:
 @pytest.fixture
 def pair(url: str) -> Iterator[tuple[Any, Any]]:
     """A connection that reads fast and one of PyMySQL's own."""
-    parsed = make_url(url)
-    options = {"host": parsed.host, "port": parsed.port, "user": parsed.username, "password": parsed.password}
-    options |= {"database": parsed.database, "charset": "utf8mb4", "autocommit": True}
+    options = login_of(url) | {"database": make_url(url).database, "charset": "utf8mb4", "autocommit": True}
     with _Connection(**options) as fast, pymysql.connect(**options) as plain:
         yield fast, plain
+
+
+def login_of(url: str) -> dict[str, Any]:
+    parsed = make_url(url)
+    return {"host": parsed.host, "port": parsed.port, "user": parsed.username, "password": parsed.password}
 
 
 def ask(connection: Any, statement: str, parameters: Any = None) -> Any:
@@ -48,10 +51,8 @@ def ask(connection: Any, statement: str, parameters: Any = None) -> Any:
 
 
 def test_the_machines_authorities_are_read_only_where_a_certificate_is_checked(url: str) -> None:
-    parsed = make_url(url)
-    options = {"host": parsed.host, "port": parsed.port, "user": parsed.username, "password": parsed.password}
-    # PyMySQL's types know no dictionary of options.
-    plain = pymysql.connect(**options, defer_connect=True).ctx  # type: ignore[call-overload]
+    options = login_of(url)
+    plain = pymysql.connect(**options, defer_connect=True).ctx
     one, two = (_Connection(**options, defer_connect=True).ctx for _ in range(2))
     assert one is two
     assert (one.verify_mode, one.check_hostname) == (plain.verify_mode, plain.check_hostname) == (ssl.CERT_NONE, False)

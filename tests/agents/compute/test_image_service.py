@@ -5,12 +5,13 @@ from __future__ import annotations
 import http.server
 import threading
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 
 from cumulet.agents.compute import image_service
 from cumulet.agents.compute.image_service import Glance, ImageError
+from cumulet.kernel.client import Session
 
 DATA = bytes(range(256)) * 40_000
 
@@ -64,8 +65,7 @@ def images(monkeypatch: pytest.MonkeyPatch) -> Iterator[Glance]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        # The login is one as far as it is used here, and what is made has the service's type.
-        yield Glance(lambda: _Login(server.server_port))  # type: ignore[arg-type, return-value]
+        yield Glance(lambda: cast(Session, _Login(server.server_port)))
     finally:
         server.shutdown()
         server.server_close()

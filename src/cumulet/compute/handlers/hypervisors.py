@@ -83,12 +83,12 @@ def detail(call: Call[Compute]) -> Reply:
 def _list(call: Call[Compute], path: str, *, detailed: bool) -> Reply:
     views.require_known(call, ("limit", "marker", "hypervisor_hostname_pattern", "with_servers"), since=(2, 53))
     query = call.query()
-    if call.version >= (2, 53) and _last(query, "hypervisor_hostname_pattern") == "":
+    if call.version >= (2, 53) and views.last(query, "hypervisor_hostname_pattern") == "":
         raise BadRequest(
             "Invalid input for query parameters hypervisor_hostname_pattern. Value: . '' should be non-empty"
         )
-    pattern = _last(query, "hypervisor_hostname_pattern") if call.version >= (2, 53) else None
-    with_servers = call.version >= (2, 53) and _truth(_last(query, "with_servers"))
+    pattern = views.last(query, "hypervisor_hostname_pattern") if call.version >= (2, 53) else None
+    with_servers = call.version >= (2, 53) and _truth(views.last(query, "with_servers"))
     limit, marker_id = views.page(call) if call.version >= (2, 33) else (None, None)
     if pattern and ("limit" in query or "marker" in query):
         raise BadRequest(
@@ -119,11 +119,6 @@ def _list(call: Call[Compute], path: str, *, detailed: bool) -> Reply:
     return Reply(body)
 
 
-def _last(query: dict[str, list[str]], key: str) -> str | None:
-    values = query.get(key)
-    return values[-1] if values else None
-
-
 def _truth(value: str | None) -> bool:
     if value is None:
         return False
@@ -137,7 +132,7 @@ def _truth(value: str | None) -> bool:
 def show(call: Call[Compute], hypervisor_id: str) -> Reply:
     views.require_known(call, ("with_servers",), since=(2, 53))
     _may(call, "show")
-    with_servers = call.version >= (2, 53) and _truth(_last(call.query(), "with_servers"))
+    with_servers = call.version >= (2, 53) and _truth(views.last(call.query(), "with_servers"))
     with call.service.db.read() as connection:
         row = hypervisors.load(connection, hypervisor_id, by_number=call.version < (2, 53))
         shown = _full(call, row, _busy(call, connection))

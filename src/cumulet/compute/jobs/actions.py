@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
 from cumulet.compute.domain import servers
 from cumulet.compute.domain.server_actions import POWERS
 from cumulet.compute.jobs import ending
-from cumulet.compute.jobs.work import reach
+from cumulet.compute.jobs.work import is_for, reach
 from cumulet.compute.service import Compute
 from cumulet.kernel.bus import RemoteError
 from cumulet.kernel.jobs import Backoff, GiveUp, Job, JobRegistry
@@ -26,7 +24,7 @@ def act(job: Job, compute: Compute) -> None:
     power = POWERS[operation]
     with compute.db.read() as connection:
         row = servers.load_any(connection, job.subject)
-    if row is None or not _is_mine(job, row):
+    if row is None or not is_for(job, row):
         return
     args = {"server_id": row.id} | ({"hard": operation == "reboot_hard"} if power.method == "reboot" else {})
     try:
@@ -35,22 +33,17 @@ def act(job: Job, compute: Compute) -> None:
         raise GiveUp(f"Host {row.host} could not {power.method} the guest: {error}") from None
     with compute.db.write() as connection:
         now = servers.load_any(connection, row.id, lock=True)
-        if now is not None and _is_mine(job, now):
+        if now is not None and is_for(job, now):
             after = {"vm_state": power.vm_state, "power_state": power.power_state, "task_state": None}
             servers.change(connection, row.id, compute.now(), **after)
             ending.enter_event(compute, connection, job, power.event, row.host)
         job.complete(connection)
 
 
-def _is_mine(job: Job, row: Row[Any]) -> bool:
-    """Whether the server still waits for this job: a later wish, a reset or a deletion takes its say away."""
-    return not row.deleted and row.generation == job.payload["generation"]
-
-
 def failed(job: Job, compute: Compute, connection: Connection, reason: str) -> None:
     """The server stays what it was, except that its history has the reason; one that may be anything is in ERROR."""
     row = servers.load_any(connection, job.subject, lock=True)
-    if row is None or not _is_mine(job, row):
+    if row is None or not is_for(job, row):
         return
     ending.enter_event(compute, connection, job, POWERS[job.payload["operation"]].event, row.host, reason)
     ending.error(compute, connection, row.id, reason)
